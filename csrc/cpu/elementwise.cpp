@@ -1,0 +1,34 @@
+#include "cpu/loop.h"
+
+namespace pynet::PYNET_ISA {
+namespace {
+
+template <class T>
+Work add_plan(const AddArgs<T>& args) {
+  return plan_elements(args.n, 3 * sizeof(T));
+}
+template <class T>
+void add_run(const AddArgs<T>& args, const Tile& tile) {
+  for_tile<T>(args.n, tile, [&](index_t i, auto lanes) {
+    lanes.store(args.y + i, lanes.load(args.a + i) + lanes.load(args.b + i));
+  });
+}
+
+template <class T>
+Work scale_plan(const ScaleArgs<T>& args) {
+  return plan_elements(args.n, 2 * sizeof(T));
+}
+template <class T>
+void scale_run(const ScaleArgs<T>& args, const Tile& tile) {
+  const vec<T> alpha = splat(args.alpha);
+  for_tile<T>(args.n, tile, [&](index_t i, auto lanes) {
+    lanes.store(args.y + i, alpha * lanes.load(args.x + i));
+  });
+}
+
+}  // namespace
+
+PYNET_EXPORT(add, AddArgs)
+PYNET_EXPORT(scale, ScaleArgs)
+
+}  // namespace pynet::PYNET_ISA

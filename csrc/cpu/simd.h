@@ -1,0 +1,197 @@
+// Vectors of the width of the instruction set being compiled, in a dozen functions.
+//
+// Every file of this folder is compiled once per instruction set, inside namespace
+// pynet::PYNET_ISA and an anonymous namespace: each copy is private to its object file, so the
+// linker cannot mix them. Only intrinsics and headers of plain structs may be included here.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "pynet/types.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
+#define PYNET_INLINE inline __attribute__((always_inline))
+
+namespace pynet::PYNET_ISA {
+namespace {
+
+#if defined(__AVX512F__)
+constexpr int kVectorBytes = 64;
+#elif defined(__AVX2__)
+constexpr int kVectorBytes = 32;
+#else
+constexpr int kVectorBytes = 16;
+#endif
+
+typedef float vfloat __attribute__((vector_size(kVectorBytes)));
+typedef double vdouble __attribute__((vector_size(kVectorBytes)));
+typedef std::int32_t vint32 __attribute__((vector_size(kVectorBytes)));
+typedef std::int64_t vint64 __attribute__((vector_size(kVectorBytes)));
+
+// vec<T>: a vector of T. ivec<T>: integers of the same width, what comparisons return (-1 or 0).
+template <class T>
+struct VecOf;
+template <>
+struct VecOf<float> {
+  typedef vfloat type;
+  typedef vint32 itype;
+  typedef std::int32_t iscalar;
+};
+template <>
+struct VecOf<double> {
+  typedef vdouble type;
+  typedef vint64 itype;
+  typedef std::int64_t iscalar;
+};
+template <class T>
+using vec = typename VecOf<T>::type;
+template <class T>
+using ivec = typename VecOf<T>::itype;
+
+template <class T>
+constexpr index_t kLanes = kVectorBytes / static_cast<index_t>(sizeof(T));
+
+template <class T>
+PYNET_INLINE vec<T> splat(T x) {
+  return vec<T>{} + x;
+}
+
+// p need not be aligned.
+template <class T>
+PYNET_INLINE vec<T> load(const T* p) {
+  vec<T> v;
+  __builtin_memcpy(&v, p, sizeof(v));
+  return v;
+}
+PYNET_INLINE void store(float* p, vfloat v) { __builtin_memcpy(p, &v, sizeof(v)); }
+PYNET_INLINE void store(double* p, vdouble v) { __builtin_memcpy(p, &v, sizeof(v)); }
+
+// The first n lanes, 0 <= n <= kLanes; the other lanes are 0, their memory is not touched.
+#if defined(__AVX512F__)
+PYNET_INLINE vfloat load_n(const float* p, index_t n) {
+  return _mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << n) - 1), p);
+}
+PYNET_INLINE vdouble load_n(const double* p, index_t n) {
+  return _mm512_maskz_loadu_pd(static_cast<__mmask8>((1u << n) - 1), p);
+}
+PYNET_INLINE void store_n(float* p, vfloat v, index_t n) {
+  _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << n) - 1), v);
+}
+PYNET_INLINE void store_n(double* p, vdouble v, index_t n) {
+  _mm512_mask_storeu_pd(p, static_cast<__mmask8>((1u << n) - 1), v);
+}
+#elif defined(__AVX2__)
+PYNET_INLINE __m256i first_lanes32(index_t n) {
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)),
+                            _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+PYNET_INLINE __m256i first_lanes64(index_t n) {
+  return _mm256_cmpgt_epi64(_mm256_set1_epi64x(n), _mm256_setr_epi64x(0, 1, 2, 3));
+}
+PYNET_INLINE vfloat load_n(const float* p, index_t n) {
+  return _mm256_maskload_ps(p, first_lanes32(n));
+}
+PYNET_INLINE vdouble load_n(const double* p, index_t n) {
+  return _mm256_maskload_pd(p, first_lanes64(n));
+}
+PYNET_INLINE void store_n(float* p, vfloat v, index_t n) {
+  _mm256_maskstore_ps(p, first_lanes32(n), v);
+}
+PYNET_INLINE void store_n(double* p, vdouble v, index_t n) {
+  _mm256_maskstore_pd(p, first_lanes64(n), v);
+}
+#else
+template <class T>
+PYNET_INLINE vec<T> load_n(const T* p, index_t n) {
+  vec<T> v{};
+  for (index_t i = 0; i < kLanes<T>; ++i) {
+    if (i < n) v[i] = p[i];
+  }
+  return v;
+}
+template <class V, class T>
+PYNET_INLINE void store_lanes(T* p, V v, index_t n) {
+  for (index_t i = 0; i < kLanes<T>; ++i) {
+    if (i < n) p[i] = v[i];
+  }
+}
+PYNET_INLINE void store_n(float* p, vfloat v, index_t n) { store_lanes(p, v, n); }
+PYNET_INLINE void store_n(double* p, vdouble v, index_t n) { store_lanes(p, v, n); }
+#endif
+
+// a*b + c, rounded once where the processor can.
+#if defined(__AVX512F__)
+PYNET_INLINE vfloat fma(vfloat a, vfloat b, vfloat c) { return _mm512_fmadd_ps(a, b, c); }
+PYNET_INLINE vdouble fma(vdouble a, vdouble b, vdouble c) { return _mm512_fmadd_pd(a, b, c); }
+#elif defined(__FMA__)
+PYNET_INLINE vfloat fma(vfloat a, vfloat b, vfloat c) { return _mm256_fmadd_ps(a, b, c); }
+PYNET_INLINE vdouble fma(vdouble a, vdouble b, vdouble c) { return _mm256_fmadd_pd(a, b, c); }
+#elif defined(__aarch64__)
+PYNET_INLINE vfloat fma(vfloat a, vfloat b, vfloat c) {
+  return (vfloat)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
+}
+PYNET_INLINE vdouble fma(vdouble a, vdouble b, vdouble c) {
+  return (vdouble)vfmaq_f64((float64x2_t)c, (float64x2_t)a, (float64x2_t)b);
+}
+#else
+PYNET_INLINE vfloat fma(vfloat a, vfloat b, vfloat c) { return a * b + c; }
+PYNET_INLINE vdouble fma(vdouble a, vdouble b, vdouble c) { return a * b + c; }
+#endif
+
+#if defined(__AVX512F__)
+PYNET_INLINE vfloat sqrt(vfloat a) { return _mm512_sqrt_ps(a); }
+PYNET_INLINE vdouble sqrt(vdouble a) { return _mm512_sqrt_pd(a); }
+#elif defined(__AVX2__)
+PYNET_INLINE vfloat sqrt(vfloat a) { return _mm256_sqrt_ps(a); }
+PYNET_INLINE vdouble sqrt(vdouble a) { return _mm256_sqrt_pd(a); }
+#elif defined(__x86_64__)
+PYNET_INLINE vfloat sqrt(vfloat a) { return _mm_sqrt_ps(a); }
+PYNET_INLINE vdouble sqrt(vdouble a) { return _mm_sqrt_pd(a); }
+#elif defined(__aarch64__)
+PYNET_INLINE vfloat sqrt(vfloat a) { return (vfloat)vsqrtq_f32((float32x4_t)a); }
+PYNET_INLINE vdouble sqrt(vdouble a) { return (vdouble)vsqrtq_f64((float64x2_t)a); }
+#endif
+
+// max(a, b): b where either is NaN.
+PYNET_INLINE vfloat max(vfloat a, vfloat b) { return a > b ? a : b; }
+PYNET_INLINE vdouble max(vdouble a, vdouble b) { return a > b ? a : b; }
+
+// The sum and the maximum of all lanes, halves first: the same order on every call.
+template <class T>
+PYNET_INLINE T sum_lanes(vec<T> v) {
+  T lane[kLanes<T>];
+  __builtin_memcpy(lane, &v, sizeof(v));
+  for (index_t half = kLanes<T> / 2; half > 0; half /= 2) {
+    for (index_t i = 0; i < half; ++i) lane[i] += lane[i + half];
+  }
+  return lane[0];
+}
+template <class T>
+PYNET_INLINE T max_lanes(vec<T> v) {
+  T lane[kLanes<T>];
+  __builtin_memcpy(lane, &v, sizeof(v));
+  for (index_t half = kLanes<T> / 2; half > 0; half /= 2) {
+    for (index_t i = 0; i < half; ++i) lane[i] = lane[i] > lane[i + half] ? lane[i] : lane[i + half];
+  }
+  return lane[0];
+}
+
+template <class T>
+PYNET_INLINE T min_of(T a, T b) {
+  return a < b ? a : b;
+}
+template <class T>
+PYNET_INLINE T max_of(T a, T b) {
+  return a > b ? a : b;
+}
+PYNET_INLINE index_t ceil_div(index_t a, index_t b) { return (a + b - 1) / b; }
+PYNET_INLINE index_t round_up(index_t a, index_t b) { return ceil_div(a, b) * b; }
+
+}  // namespace
+}  // namespace pynet::PYNET_ISA

@@ -1,0 +1,12 @@
+// One function per family adds its ops to the module.
+#pragma once
+
+#include "python/array_arg.h"
+
+namespace pynet {
+
+void bind_runtime(py::module_& m);
+void bind_gemm(py::module_& m);
+void bind_elementwise(py::module_& m);
+
+}  // namespace pynet

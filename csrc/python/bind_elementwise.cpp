@@ -1,0 +1,37 @@
+#include "python/bind.h"
+
+namespace pynet {
+namespace {
+
+py::array add(py::object a_object, py::object b_object, py::object out) {
+  Call call("add");
+  Array a = call.array("a", a_object), b = call.array("b", b_object);
+  b.expect_shape(a.shape(), "like a");
+  return call.dispatch([&](auto zero) {
+    using T = decltype(zero);
+    Array y = call.output<T>("out", out, a.shape(), true);
+    run(kernels().add, AddArgs<T>{y.data<T>(), a.data<T>(), b.data<T>(), y.size()});
+    return y.object();
+  });
+}
+
+py::array scale(py::object x_object, py::object alpha_object, py::object out) {
+  Call call("scale");
+  Array x = call.array("x", x_object);
+  const double alpha = call.number("alpha", alpha_object);
+  return call.dispatch([&](auto zero) {
+    using T = decltype(zero);
+    Array y = call.output<T>("out", out, x.shape(), true);
+    run(kernels().scale, ScaleArgs<T>{y.data<T>(), x.data<T>(), y.size(), static_cast<T>(alpha)});
+    return y.object();
+  });
+}
+
+}  // namespace
+
+void bind_elementwise(py::module_& m) {
+  m.def("add", &add, py::arg("a"), py::arg("b"), py::kw_only(), py::arg("out") = py::none());
+  m.def("scale", &scale, py::arg("x"), py::arg("alpha"), py::kw_only(), py::arg("out") = py::none());
+}
+
+}  // namespace pynet

@@ -1,0 +1,59 @@
+#include "python/bind.h"
+
+namespace pynet {
+namespace {
+
+py::array empty(py::object shape_object, const py::dtype& dtype) {
+  Call call("empty");
+  if (PyIndex_Check(shape_object.ptr())) shape_object = py::make_tuple(shape_object);
+  const int rank = PySequence_Check(shape_object.ptr()) ? static_cast<int>(py::len(shape_object)) : 1;
+  if (dtype.kind() == 'O' || dtype.itemsize() > 16) {
+    fail_type(call.op(), "dtype", "expected numbers, got " + std::string(py::str(dtype)));
+  }
+  return pool_array(call.op(), call.shape("shape", shape_object, rank), dtype);
+}
+
+py::dict thread_info() {
+  const ThreadChoice choice = default_threads();
+  py::dict info;
+  info["threads"] = num_threads();
+  info["default"] = choice.threads;
+  info["reason"] = choice.reason;
+  return info;
+}
+
+py::dict memory_info() {
+  const MemoryStats stats = memory();
+  py::dict info;
+  info["in_use"] = stats.in_use;
+  info["cached"] = stats.cached;
+  info["peak"] = stats.peak;
+  info["system_allocations"] = stats.system_allocations;
+  return info;
+}
+
+}  // namespace
+
+void bind_runtime(py::module_& m) {
+  m.def("version", [] { return PYNET_VERSION; });
+  m.def("isa", &isa);
+  m.def("isas", [] {
+    py::list names;
+    for (const std::string& name : isas()) names.append(name);
+    return names;
+  });
+  m.def("set_isa", &set_isa, py::arg("name"));
+  m.def("num_threads", &num_threads);
+  m.def(
+      "set_num_threads",
+      [](py::object n) {
+        set_num_threads(static_cast<int>(Call("set_num_threads").integer("n", n, 0, 1024)));
+      },
+      py::arg("n"));
+  m.def("thread_info", &thread_info);
+  m.def("memory", &memory_info);
+  m.def("release_memory", &release_memory);
+  m.def("empty", &empty, py::arg("shape"), py::arg("dtype") = py::dtype::of<float>());
+}
+
+}  // namespace pynet

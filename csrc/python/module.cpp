@@ -1,0 +1,8 @@
+// The extension module pynet._core.
+#include "python/bind.h"
+
+PYBIND11_MODULE(_core, m) {
+  pynet::bind_runtime(m);
+  pynet::bind_gemm(m);
+  pynet::bind_elementwise(m);
+}

@@ -1,0 +1,168 @@
+// A caching allocator: a training step asks for the same sizes again and again, and a fresh page
+// costs more than the arithmetic done on it.
+#include <cstdlib>
+#include <cstring>
+#include <mutex>
+#include <new>
+
+#include "pynet/runtime.h"
+#include "runtime/fork.h"
+
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
+namespace pynet {
+namespace {
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kSanitized = true;  // a cache would hide use after free
+#else
+constexpr bool kSanitized = false;
+#endif
+
+constexpr std::size_t kAlign = 64;
+constexpr std::size_t kHuge = std::size_t(2) << 20;
+constexpr std::size_t kLargest = std::size_t(1) << 46;
+constexpr int kClasses = 4 * 47;
+
+// Stands in the 64 bytes before each block, so that a block knows its class and free blocks form a
+// list without any memory of their own.
+struct alignas(kAlign) Header {
+  std::size_t bytes;  // of the whole block, header included
+  int size_class;
+  Header* next;
+};
+static_assert(sizeof(Header) == kAlign, "the header keeps blocks aligned");
+
+// Four classes for each power of two, so that at most a fifth of a block is unused:
+// class 4*e + q holds (4 + q + 1)/4 * 2^e bytes.
+int class_of(std::size_t bytes) {
+  int e = 6;
+  while ((std::size_t(2) << e) < bytes) ++e;
+  const std::size_t quarter = std::size_t(1) << (e - 2);
+  std::size_t q = 0;
+  while ((std::size_t(1) << e) + (q + 1) * quarter < bytes) ++q;
+  return 4 * e + static_cast<int>(q);
+}
+
+std::size_t bytes_of(int size_class) {
+  const std::size_t power = std::size_t(1) << (size_class / 4);
+  return power + (size_class % 4 + 1) * (power / 4);
+}
+
+Header* system_allocate(std::size_t bytes) {
+  const std::size_t align = bytes >= kHuge ? kHuge : kAlign;
+#if defined(_WIN32)
+  void* block = _aligned_malloc(bytes, align);
+#else
+  void* block = nullptr;
+  if (posix_memalign(&block, align, bytes) != 0) block = nullptr;
+#endif
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+  if (block && bytes >= kHuge) madvise(block, bytes / kHuge * kHuge, MADV_HUGEPAGE);
+#endif
+  return static_cast<Header*>(block);
+}
+
+void system_free(Header* header) noexcept {
+#if defined(_WIN32)
+  _aligned_free(header);
+#else
+  std::free(header);
+#endif
+}
+
+class Pool {
+ public:
+  void* allocate(std::size_t wanted) {
+    if (wanted > kLargest) throw std::bad_alloc();
+    const int size_class = class_of(wanted + sizeof(Header));
+    const std::size_t bytes = caching_ ? bytes_of(size_class) : wanted + sizeof(Header);
+    std::lock_guard<std::mutex> lock(mutex_);
+    Header* header = free_[size_class];
+    if (header) {
+      free_[size_class] = header->next;
+      stats_.cached -= bytes;
+    } else {
+      header = system_allocate(bytes);
+      if (!header && stats_.cached > 0) {
+        release_locked();
+        header = system_allocate(bytes);
+      }
+      if (!header) throw std::bad_alloc();
+      ++stats_.system_allocations;
+      *header = Header{bytes, size_class, nullptr};
+    }
+    stats_.in_use += bytes;
+    if (stats_.in_use > stats_.peak) stats_.peak = stats_.in_use;
+    return header + 1;
+  }
+
+  void give_back(void* block) noexcept {
+    if (!block) return;
+    Header* header = static_cast<Header*>(block) - 1;
+    std::lock_guard<std::mutex> lock(mutex_);
+    stats_.in_use -= header->bytes;
+    if (!caching_) return system_free(header);
+    stats_.cached += header->bytes;
+    header->next = free_[header->size_class];
+    free_[header->size_class] = header;
+  }
+
+  MemoryStats stats() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    return stats_;
+  }
+
+  std::size_t release() noexcept {
+    std::lock_guard<std::mutex> lock(mutex_);
+    return release_locked();
+  }
+
+  std::mutex& mutex() { return mutex_; }
+
+ private:
+  static bool switched_off() {
+    const char* value = std::getenv("PYNET_POOL");
+    return value && std::strcmp(value, "0") == 0;
+  }
+
+  std::size_t release_locked() noexcept {
+    const std::size_t released = stats_.cached;
+    for (Header*& list : free_) {
+      while (list) {
+        Header* next = list->next;
+        system_free(list);
+        list = next;
+      }
+    }
+    stats_.cached = 0;
+    return released;
+  }
+
+  const bool caching_ = !kSanitized && !switched_off();
+  std::mutex mutex_;
+  Header* free_[kClasses] = {};
+  MemoryStats stats_{};
+};
+
+Pool& pool() {
+  // Never destroyed: arrays may outlive every static object at interpreter exit.
+  static Pool* instance = [] {
+    static Pool* made = new Pool;
+    at_fork([] { made->mutex().lock(); }, [] { made->mutex().unlock(); },
+            [] { made->mutex().unlock(); });
+    return made;
+  }();
+  return *instance;
+}
+
+}  // namespace
+
+void* pool_allocate(std::size_t bytes) { return pool().allocate(bytes); }
+void pool_free(void* block) noexcept { pool().give_back(block); }
+MemoryStats memory() { return pool().stats(); }
+std::size_t release_memory() noexcept { return pool().release(); }
+
+}  // namespace pynet
