@@ -37,7 +37,7 @@ OLDEST_CMAKE = (3, 24)
 OFFLINE = re.compile(
     r"NewConnectionError|Failed to establish|name resolution|Name or service not known|getaddrinfo"
     r"|Connection refused|ConnectTimeout|ReadTimeout|Max retries exceeded|ProxyError|SSLError"
-    r"|Network is unreachable|Connection broken|Connection aborted"
+    r"|Network is unreachable|Connection broken|Connection aborted|from versions: none"
 )
 
 
