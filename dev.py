@@ -53,12 +53,12 @@ def say(line: str) -> None:
 # ---- what the machine must have ------------------------------------------------------------------
 
 
-def check_python(version: Sequence[int], path: Optional[str] = None) -> None:
+def check_python(version: Sequence[int]) -> None:
     """Raise Stop if this interpreter is too old, naming a newer one if there is one on PATH."""
     if tuple(version[:2]) >= OLDEST:
         return
     names = [f"python3.{minor}" for minor in range(20, OLDEST[1] - 1, -1)]
-    newer = next((name for name in names if shutil.which(name, path=path)), None)
+    newer = next((name for name in names if shutil.which(name)), None)
     todo = "run it with " + newer if newer else "install a newer Python and run it with that"
     oldest, found = (".".join(map(str, numbers[:3])) for numbers in (OLDEST, version))
     raise Stop(f"needs Python {oldest} or newer, this is {found}: {todo}")

@@ -85,22 +85,18 @@ def test_one_version() -> None:
 # ---- what dev.py says when something is missing --------------------------------------------------
 
 
-def test_too_old_python(dev: ModuleType, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("found", "todo"),
+    [([], "install a newer Python"), (["python3.11", "python3.9"], "run it with python3.11")],
+)
+def test_too_old_python(
+    dev: ModuleType, monkeypatch: pytest.MonkeyPatch, found: list[str], todo: str
+) -> None:
+    monkeypatch.setattr(dev.shutil, "which", lambda name: name if name in found else None)
     dev.check_python((3, 10, 0))
     with pytest.raises(dev.Stop) as stopped:
-        dev.check_python((3, 9, 18), path=str(tmp_path))
-    message = str(stopped.value)
-    assert "needs Python 3.10 or newer, this is 3.9.18" in message
-    assert "install a newer Python" in message
-
-
-@pytest.mark.skipif(os.name == "nt", reason="makes a fake interpreter out of a shell script")
-def test_too_old_python_names_a_newer_one(dev: ModuleType, tmp_path: Path) -> None:
-    newer = tmp_path / "python3.12"
-    newer.write_text("#!/bin/sh\n")
-    newer.chmod(0o755)
-    with pytest.raises(dev.Stop, match=r"run it with python3\.12$"):
-        dev.check_python((3, 6, 15), path=str(tmp_path))
+        dev.check_python((3, 9, 18))
+    assert str(stopped.value).startswith("needs Python 3.10 or newer, this is 3.9.18: " + todo)
 
 
 @pytest.mark.parametrize("compiler", [None, "no-such-compiler -O2"])
