@@ -72,14 +72,15 @@ void fail_index(const char* op, const char* argument, const std::string& text) {
 // --- Array ---------------------------------------------------------------------------------------
 
 Array::Array(const char* op, const char* name, py::array array)
-    : op_(op), name_(name), array_(std::move(array)) {
-  shape_.assign(array_.shape(), array_.shape() + array_.ndim());
+    : op_(op), name_(name), shape_(array.shape(), array.shape() + array.ndim()) {
+  object_ = std::move(array);
 }
 
 index_t Array::size() const { return product(shape_); }
 
 bool Array::is_double() const {
-  return array_.dtype().kind() == 'f' && array_.dtype().itemsize() == 8;
+  const py::dtype dtype = object().dtype();
+  return dtype.kind() == 'f' && dtype.itemsize() == 8;
 }
 
 void Array::expect_rank(int rank, const char* meaning) const {
@@ -249,17 +250,18 @@ Shape Call::shape(const char* name, py::handle object, int rank) const {
 
 py::array_t<std::int64_t> Call::labels(const char* name, const Array& t, index_t N,
                                        index_t classes) const {
-  const char kind = t.array_.dtype().kind();
+  const py::dtype dtype = t.object().dtype();
+  const char kind = dtype.kind();
   if (kind != 'i' && kind != 'u') {
     fail_type(op_, name, "expected class numbers of an integer type, or rows of the shape of x, got "
-                         "dtype " + std::string(py::str(t.array_.dtype())));
+                         "dtype " + std::string(py::str(dtype)));
   }
   if (t.size() != N) {
     fail_value(op_, name, "expected " + std::to_string(N) + " class numbers like the rows of x, got "
                           "shape " + repr(t.shape()));
   }
-  const bool big = kind == 'u' && t.array_.dtype().itemsize() == 8;
-  auto labels = py::array_t<std::int64_t, py::array::c_style | py::array::forcecast>::ensure(t.array_);
+  const bool big = kind == 'u' && dtype.itemsize() == 8;
+  auto labels = py::array_t<std::int64_t, py::array::c_style | py::array::forcecast>::ensure(t.object());
   if (!labels) throw py::error_already_set();
   const std::int64_t* values = labels.data();
   for (index_t n = 0; n < N; ++n) {

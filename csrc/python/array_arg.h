@@ -41,7 +41,7 @@ class Array {
   Array() = default;
   Array(const char* op, const char* name, py::array array);
 
-  explicit operator bool() const { return static_cast<bool>(array_); }
+  explicit operator bool() const { return static_cast<bool>(object_); }
   const char* name() const { return name_; }
   const Shape& shape() const { return shape_; }
   index_t shape(int axis) const { return shape_[axis < 0 ? shape_.size() + axis : axis]; }
@@ -53,7 +53,7 @@ class Array {
   template <class T>
   T* data();
 
-  py::array object() const { return array_; }
+  py::array object() const { return py::reinterpret_borrow<py::array>(object_); }
 
   // Each throws a ValueError that names the argument when the shape is another.
   void expect_rank(int rank, const char* meaning) const;
@@ -63,7 +63,7 @@ class Array {
   friend class Call;
   const char* op_ = "";
   const char* name_ = "";
-  py::array array_;
+  py::object object_;  // an array, or nothing
   Shape shape_;
 };
 
@@ -147,13 +147,14 @@ void run(const KernelPair<Args>& pair, const Args<T>& args) {
 
 template <class T>
 T* Array::data() {
-  if (!array_) return nullptr;
+  if (!object_) return nullptr;
   constexpr int kFlags = py::array::c_style | py::array::forcecast |
                          py::detail::npy_api::NPY_ARRAY_ALIGNED_;
-  py::array converted = py::array_t<T, kFlags>::ensure(array_);
+  py::array converted = py::array_t<T, kFlags>::ensure(object_);
   if (!converted) throw py::error_already_set();
-  array_ = std::move(converted);
-  return static_cast<T*>(const_cast<void*>(array_.data()));
+  T* elements = static_cast<T*>(const_cast<void*>(converted.data()));
+  object_ = std::move(converted);
+  return elements;
 }
 
 template <class T>
