@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 
@@ -64,13 +65,14 @@ def run_dev(checkout: Path, *arguments: str, **changes: str | None) -> tuple[int
 # ---- the package ---------------------------------------------------------------------------------
 
 
-def test_import_is_light(tmp_path: Path) -> None:
-    code = "import json, sys, pynet; print(json.dumps(sorted(sys.modules)))"
+@pytest.mark.parametrize("code", ["import pynet", "from pynet import *", "import pynet.cli"])
+def test_import_is_light(tmp_path: Path, code: str) -> None:
+    code += "; import json, sys; print(json.dumps(sorted(sys.modules)))"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, check=True, stdout=subprocess.PIPE
     )
     modules = json.loads(done.stdout)
-    assert "pynet._core" in modules
+    assert "pynet" in modules
     assert [name for name in modules if name.split(".")[0] in OPTIONAL] == []
 
 
@@ -78,7 +80,7 @@ def test_one_version() -> None:
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     declared = re.search(r'^version = "(.*?)"', text, re.M)
     assert declared is not None
-    assert pynet.__version__ == declared.group(1) == pynet._core.version()
+    assert pynet.__version__ == declared.group(1) == metadata.version("pynet")
     assert f"## {declared.group(1)}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
