@@ -59,7 +59,7 @@ constexpr index_t kLanes = kVectorBytes / static_cast<index_t>(sizeof(T));
 
 template <class T>
 PYNET_INLINE vec<T> splat(T x) {
-  return vec<T>{} + x;
+  return x - vec<T>{};  // x - 0 is x for every x, so that only the broadcast is left; 0 + x is not
 }
 
 // p need not be aligned.
