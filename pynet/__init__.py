@@ -1,0 +1,86 @@
+"""pynet: the deep-learning library of 'Deep Learning from Scratch' on C++ kernels of its own.
+
+    from pynet.layers import Affine, Relu, SoftmaxWithLoss
+    from pynet.networks import SimpleConvNet
+    from pynet.optimizers import Adam
+    from pynet.trainer import Trainer
+    from pynet.datasets import load_mnist
+
+Submodules are loaded when they are first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from pynet import backend
+from pynet.rng import seed
+
+if TYPE_CHECKING:
+    __version__: str
+
+_SUBMODULES = (
+    "datasets",
+    "functions",
+    "gradient",
+    "initializers",
+    "layers",
+    "networks",
+    "ops",
+    "optimizers",
+    "params",
+    "reference",
+    "serialization",
+    "trainer",
+    "util",
+)
+
+__all__ = [
+    "__version__",
+    "backend",
+    "memory",
+    "num_threads",
+    "release_memory",
+    "seed",
+    "set_num_threads",
+    *_SUBMODULES,
+]
+
+
+def set_num_threads(n: int) -> None:
+    """Let kernels use up to n threads. The results do not depend on it.
+
+    Raises ValueError when n is below 1.
+    """
+    backend.core().set_num_threads(n)
+
+
+def num_threads() -> int:
+    """Return how many threads kernels may use."""
+    return int(backend.core().num_threads())
+
+
+def memory() -> dict[str, int]:
+    """Return the state of the memory pool, in bytes."""
+    return dict(backend.core().memory())
+
+
+def release_memory() -> None:
+    """Give the pool's unused memory back to the system."""
+    backend.core().release_memory()
+
+
+def __getattr__(name: str) -> Any:
+    if name in _SUBMODULES:
+        return import_module(f"pynet.{name}")
+    if name == "__version__":
+        try:
+            return backend.core().version()
+        except ImportError:
+            return "0+uncompiled"
+    raise AttributeError(f"module 'pynet' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,131 @@
+"""The fully connected layer, and Flatten."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from pynet import initializers, ops
+from pynet._types import Array, ArrayLike, DTypeLike, Shape
+from pynet.initializers import Init
+from pynet.layers.base import Description, Layer
+
+
+class Affine(Layer):
+    """y = x W + b, with x flattened to (N, in).
+
+    Shapes: x (N, ...), W (in, out), b (out,) or None, y (N, out); backward returns dx in the shape
+    of x and leaves dW = x^T dout and db = sum of dout over N. W and b are held by reference.
+
+    `Affine.sized(100)` takes `in` from its first input.
+    """
+
+    param_names = ("W", "b")
+    W: Array
+    b: Array | None
+    _sizes: tuple[int, Init, bool, DTypeLike] | None = None
+
+    def __init__(self, W: ArrayLike | None, b: ArrayLike | None) -> None:
+        self.W = W if W is None else np.asarray(W)  # type: ignore[assignment]
+        self.b = b if b is None else np.asarray(b)
+        self.x: Array | None = None
+        self.original_x_shape: Shape | None = None
+        self.dW: Array | None = None
+        self.db: Array | None = None
+
+    @classmethod
+    def sized(
+        cls, out: int, *, init: Init = "he", bias: bool = True, dtype: DTypeLike = np.float32
+    ) -> Affine:
+        """Return a layer with `out` outputs that makes W and b = 0 at its first input.
+
+        `init` is 'he', 'xavier', a standard deviation, or a function of the shape.
+        """
+        if out < 1:
+            raise ValueError(f"[Affine.sized] out: expected at least 1, got {out}")
+        layer = cls(None, None)
+        layer._sizes = (out, init, bias, dtype)
+        return layer
+
+    @property
+    def built(self) -> bool:
+        return self.W is not None
+
+    def build(self, x_shape: Shape, dtype: DTypeLike | None = None) -> None:
+        if self.built:
+            return
+        if self._sizes is None:
+            raise ValueError("[Affine] W: expected an array, got None")
+        out, init, bias, own_dtype = self._sizes
+        dtype = own_dtype if dtype is None else dtype
+        self.W = initializers.draw(init, (math.prod(x_shape[1:]), out), dtype)
+        self.b = initializers.zeros((out,), dtype) if bias else None
+
+    def forward(self, x: ArrayLike) -> Array:
+        x = np.asarray(x)
+        self.build(x.shape)
+        rows = self._rows(x)
+        y = ops.gemm(rows, self.W, self.b)
+        self.x, self.original_x_shape, self._dtype = rows, x.shape, y.dtype
+        return y
+
+    def backward(self, dout: ArrayLike, need_dx: bool = True) -> Array | None:
+        x: Array = self._saved(self.x)
+        dout = np.asarray(dout, self._dtype)
+        if dout.shape != (x.shape[0], self.W.shape[1]):
+            raise ValueError(
+                f"[Affine.backward] dout: expected shape {(x.shape[0], self.W.shape[1])}, "
+                f"got {dout.shape}"
+            )
+        views = self._take_grad_views(self._dtype)
+        self.dW = ops.gemm(x, dout, trans_a=True, out=views.get("W"))
+        if self.b is not None:
+            self.db = ops.sum_channels(dout, out=views.get("b"))
+        if not need_dx:
+            return None
+        return ops.gemm(dout, self.W, trans_b=True).reshape(self.original_x_shape)
+
+    def _rows(self, x: Array) -> Array:
+        """Flatten x to (N, in)."""
+        if x.ndim == 0 or math.prod(x.shape[1:]) != self.W.shape[0]:
+            raise ValueError(
+                f"[Affine.forward] x: expected {self.W.shape[0]} values per sample like W "
+                f"{self.W.shape}, got shape {x.shape}"
+            )
+        return x if x.ndim == 2 else x.reshape(x.shape[0], self.W.shape[0])
+
+    def describe(self, x_shape: Shape) -> Description:
+        n_in = math.prod(x_shape[1:])
+        if self.built:
+            out, biases = self.W.shape[1], np.size(self.b) if self.b is not None else 0
+        else:
+            assert self._sizes is not None
+            out = self._sizes[0]
+            biases = out if self._sizes[2] else 0
+        return Description((x_shape[0], out), n_in * out + biases, x_shape[0] * n_in * out)
+
+    def __repr__(self) -> str:
+        if self.built:
+            return f"Affine({self.W.shape[0]} -> {self.W.shape[1]})"
+        return f"Affine(? -> {self._sizes[0] if self._sizes else '?'})"
+
+
+class Flatten(Layer):
+    """y = x as (N, everything else); backward returns dout in the shape of x."""
+
+    def __init__(self) -> None:
+        self.original_x_shape: Shape | None = None
+
+    def forward(self, x: ArrayLike) -> Array:
+        x = np.asarray(x)
+        if x.ndim == 0:
+            raise ValueError("[Flatten.forward] x: expected shape (N, ...), got a scalar")
+        self.original_x_shape = x.shape
+        return x.reshape(x.shape[0], math.prod(x.shape[1:]))
+
+    def backward(self, dout: ArrayLike) -> Array:
+        return np.asarray(dout).reshape(self._saved(self.original_x_shape))
+
+    def describe(self, x_shape: Shape) -> Description:
+        return Description((x_shape[0], math.prod(x_shape[1:])))

@@ -1,0 +1,42 @@
+"""Output sizes of windows that move over an image."""
+
+from __future__ import annotations
+
+from pynet._types import Pair, Shape
+
+
+def pair(value: Pair) -> tuple[int, int]:
+    """Return (h, w) from one number for both, or from a pair."""
+    h, w = value if isinstance(value, tuple) else (value, value)
+    return h, w
+
+
+def out_size(
+    op: str, x_shape: Shape, kernel: Pair, stride: Pair, pad: Pair, dilation: Pair = 1
+) -> tuple[int, int]:
+    """Return (OH, OW), with OH = (H + 2*pad - dilation*(FH-1) - 1) // stride + 1.
+
+    Raises ValueError when x_shape is not (N, C, H, W) or a side would be below 1.
+    """
+    if len(x_shape) != 4:
+        raise ValueError(f"[{op}] x: expected shape (N, C, H, W), got {x_shape}")
+    OH, OW = (
+        (size + 2 * p - d * (f - 1) - 1) // s + 1
+        for size, f, s, p, d in zip(
+            x_shape[2:], pair(kernel), pair(stride), pair(pad), pair(dilation)
+        )
+    )
+    if OH < 1 or OW < 1:
+        raise ValueError(
+            f"[{op}] x: expected an image that the {pair(kernel)} window fits into, got {x_shape}"
+        )
+    return OH, OW
+
+
+_DEFAULTS = {"stride": 1, "pad": 0, "dilation": 1, "groups": 1}
+
+
+def suffix(**options: object) -> str:
+    """Return the options that differ from a convolution's defaults, as a repr shows them."""
+    changed = {name: value for name, value in options.items() if value != _DEFAULTS[name]}
+    return "".join(f", {name}={value}" for name, value in changed.items())
