@@ -7,7 +7,7 @@
 // Where packing costs more than it saves, the micro-kernel reads A or B where they lie. Products
 // with only a few rows or columns of contiguous operands are rows of dot products.
 #include "cpu/gemm_micro.h"
-#include "cpu/kernel.h"
+#include "cpu/loop.h"
 #include "cpu/pack.h"
 
 namespace pynet::PYNET_ISA {
@@ -15,7 +15,8 @@ namespace {
 
 // Everything about a product that follows from its shape and strides.
 struct Layout {
-  bool dot;             // rows of A times columns of B, both contiguous
+  bool dot;   // rows of A times columns of B, both contiguous
+  bool rows;  // one or two rows of A times rows of B, read where they lie
   bool pack_a, pack_b;
   index_t depth, stretches;      // K is cut into `stretches` of `depth`
   index_t tile_rows, tile_cols;  // of a tile of C
@@ -29,6 +30,7 @@ Layout layout_of(const GemmArgs<T>& p) {
   Layout l{};
   const index_t R = kRows, S = kCols<T>;
   l.dot = p.A_col == 1 && p.B_row == 1 && (p.M <= 2 || p.N <= 4);
+  l.rows = !l.dot && p.B_col == 1 && p.M <= 2;
   // Rows of A can be read where they lie; that pays while each is used by few slivers of B.
   l.pack_a = !(p.A_col == 1 && p.N <= 4 * S) && !(p.M <= R);
   l.pack_b = !(p.B_col == 1 && p.M <= 2 * R);
@@ -111,6 +113,58 @@ void run_dots(const GemmArgs<T>& p, const Tile& tile) {
   }
 }
 
+// --- one row of C --------------------------------------------------------------------------------
+
+constexpr index_t kRowVectors = 4;  // of C at a time, each in two sums to hide the latency
+
+template <class T, class Lanes>
+PYNET_INLINE void row_columns(const GemmArgs<T>& p, const T* a, const T* b, T* c, const T* bias,
+                              index_t vectors, const Lanes& last) {
+  constexpr index_t L = kLanes<T>;
+  vec<T> even[kRowVectors] = {}, odd[kRowVectors] = {};
+  const auto add = [&](vec<T>* acc, index_t k) {
+    const vec<T> x = splat(a[k * p.A_col]);
+    const T* row = b + k * p.B_row;
+    for (index_t v = 0; v < vectors - 1; ++v) acc[v] = fma(x, load(row + v * L), acc[v]);
+    const index_t v = vectors - 1;
+    acc[v] = fma(x, last.load(row + v * L), acc[v]);
+  };
+  index_t k = 0;
+  for (; k + 2 <= p.K; k += 2) add(even, k), add(odd, k + 1);
+  if (k < p.K) add(even, k);
+  const Epilogue<T> e{p.alpha, p.beta, bias, true, true, p.relu};
+  const auto put = [&](index_t v, const auto& lanes) {
+    const vec<T> old = p.beta != 0 ? lanes.load(c + v * L) : vec<T>{};
+    const vec<T> add_bias = bias ? lanes.load(bias + v * L) : vec<T>{};
+    lanes.store(c + v * L, finish<T>(even[v] + odd[v], old, add_bias, e));
+  };
+  for (index_t v = 0; v < vectors - 1; ++v) put(v, Whole{});
+  put(vectors - 1, last);
+}
+
+template <class T>
+void run_rows(const GemmArgs<T>& p, const Tile& tile) {
+  constexpr index_t L = kLanes<T>;
+  const index_t col_tiles = ceil_div(p.N, kDotCols);
+  const index_t i = tile.index / col_tiles;
+  const index_t n0 = tile.index % col_tiles * kDotCols, n1 = min_of(p.N, n0 + kDotCols);
+  for (index_t m = 0; m < p.M; ++m) {
+    const T* a = p.A + i * p.A_batch + m * p.A_row;
+    const T* b = p.B + i * p.B_batch;
+    T* c = p.C + i * p.C_batch + m * p.C_row;
+    for (index_t n = n0; n < n1; n += kRowVectors * L) {
+      const index_t left = min_of(n1 - n, kRowVectors * L);
+      const T* bias = p.bias ? p.bias + n : nullptr;
+      if (left == kRowVectors * L) {
+        row_columns(p, a, b + n, c + n, bias, kRowVectors, Whole{});
+      } else {
+        const index_t vectors = ceil_div(left, L);
+        row_columns(p, a, b + n, c + n, bias, vectors, Part{left - (vectors - 1) * L});
+      }
+    }
+  }
+}
+
 // --- packing -------------------------------------------------------------------------------------
 
 // The slivers of one stretch of K, for `width` rows of A or columns of B from `first` on.
@@ -180,8 +234,8 @@ void run_tile(const GemmArgs<T>& p, const Layout& l, const T* packed_a, const T*
       e.bias = p.bias ? p.bias + n : nullptr;
       for (index_t m = m0; m < m1; m += R) {
         const index_t rows = min_of(R, m1 - m);
-        const T* a = l.pack_a ? packed_a + k0 * l.padded_rows + m * depth
-                              : A + m * p.A_row + k0 * p.A_col;
+        const T* a =
+            l.pack_a ? packed_a + k0 * l.padded_rows + m * depth : A + m * p.A_row + k0 * p.A_col;
         micro_kernel<T>(rows)(depth, a, l.pack_a ? 1 : p.A_row, l.pack_a ? R : p.A_col, b, b_row,
                               C + m * p.C_row + n, p.C_row, cols, e);
       }
@@ -194,9 +248,11 @@ Work gemm_plan(const GemmArgs<T>& p) {
   const Layout l = layout_of(p);
   const double flops = 2.0 * p.batch * p.M * p.N * (p.K + 1);
   if (l.dot) {
-    const index_t tiles = p.batch * ceil_div(p.M, p.N <= 4 ? kDotCols : 2) * ceil_div(p.N, kDotCols);
+    const index_t tiles =
+        p.batch * ceil_div(p.M, p.N <= 4 ? kDotCols : 2) * ceil_div(p.N, kDotCols);
     return Work{1, {tiles}, 0, 0, flops * 0.06};
   }
+  if (l.rows) return Work{1, {p.batch * ceil_div(p.N, kDotCols)}, 0, 0, flops * 0.06};
   const index_t tiles = p.batch * l.row_tiles * l.col_tiles;
   const double cost = flops * (sizeof(T) == 4 ? 0.0125 : 0.025);
   const std::size_t local = l.pack_b ? 0 : kCols<T> * l.depth * sizeof(T);
@@ -215,6 +271,7 @@ template <class T>
 void gemm_run(const GemmArgs<T>& p, const Tile& tile) {
   const Layout l = layout_of(p);
   if (l.dot) return run_dots(p, tile);
+  if (l.rows) return run_rows(p, tile);
   T* packed_a = static_cast<T*>(tile.shared);
   T* packed_b = packed_a + packed_a_size(p, l);
   if (tile.phase == 0 && (l.pack_a || l.pack_b)) {

@@ -9,8 +9,8 @@
 //
 //   template <class T> Work NAME_plan(const Args<T>& args);
 //   template <class T> void NAME_run(const Args<T>& args, const Tile& tile);
-#define PYNET_EXPORT(name, Args)                                                            \
-  void export_##name(KernelPair<Args>* pair) {                                              \
+#define PYNET_EXPORT(name, Args)                                                                  \
+  void export_##name(KernelPair<Args>* pair) {                                                    \
     *pair = {{name##_plan<float>, name##_run<float>}, {name##_plan<double>, name##_run<double>}}; \
   }
 

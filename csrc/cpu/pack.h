@@ -69,7 +69,8 @@ void transpose(T* dst, index_t dst_step, const T* src, index_t row, index_t rows
   index_t i = 0;
   for (; i + B <= rows; i += B) {
     index_t k = 0;
-    for (; k + B <= K; k += B) transpose_block(dst + k * dst_step + i, dst_step, src + i * row + k, row);
+    for (; k + B <= K; k += B)
+      transpose_block(dst + k * dst_step + i, dst_step, src + i * row + k, row);
     interleave(dst + k * dst_step + i, dst_step, src + i * row + k, row, B, K - k);
   }
   interleave(dst + i, dst_step, src + i * row, row, rows - i, K);

@@ -177,7 +177,8 @@ PYNET_INLINE T max_lanes(vec<T> v) {
   T lane[kLanes<T>];
   __builtin_memcpy(lane, &v, sizeof(v));
   for (index_t half = kLanes<T> / 2; half > 0; half /= 2) {
-    for (index_t i = 0; i < half; ++i) lane[i] = lane[i] > lane[i + half] ? lane[i] : lane[i + half];
+    for (index_t i = 0; i < half; ++i)
+      lane[i] = lane[i] > lane[i + half] ? lane[i] : lane[i + half];
   }
   return lane[0];
 }

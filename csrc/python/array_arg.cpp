@@ -85,16 +85,17 @@ bool Array::is_double() const {
 
 void Array::expect_rank(int rank, const char* meaning) const {
   if (ndim() != rank) {
-    fail_value(op_, name_, "expected " + std::to_string(rank) + " dimensions " + meaning +
-                               ", got shape " + repr(shape_));
+    fail_value(op_, name_,
+               "expected " + std::to_string(rank) + " dimensions " + meaning + ", got shape " +
+                   repr(shape_));
   }
 }
 
 void Array::expect_shape(const Shape& shape, const std::string& why) const {
   if (shape_ != shape) {
-    fail_value(op_, name_,
-               "expected shape " + repr(shape) + (why.empty() ? "" : " " + why) + ", got " +
-                   repr(shape_));
+    fail_value(
+        op_, name_,
+        "expected shape " + repr(shape) + (why.empty() ? "" : " " + why) + ", got " + repr(shape_));
   }
 }
 
@@ -115,14 +116,15 @@ Array Call::open(const char* name, py::handle object) {
     }
   }
   const char kind = array.dtype().kind();
-  const bool real = kind == 'b' || kind == 'i' || kind == 'u' ||
-                    (kind == 'f' && array.dtype().itemsize() <= 8);
+  const bool real =
+      kind == 'b' || kind == 'i' || kind == 'u' || (kind == 'f' && array.dtype().itemsize() <= 8);
   if (!real) {
     fail_type(op_, name, "expected real numbers, got dtype " + std::string(py::str(array.dtype())));
   }
   if (array.size() == 0) {
-    fail_value(op_, name, "expected at least one element, got shape " +
-                              repr(Shape(array.shape(), array.shape() + array.ndim())));
+    fail_value(op_, name,
+               "expected at least one element, got shape " +
+                   repr(Shape(array.shape(), array.shape() + array.ndim())));
   }
   inputs_.push_back(array);
   return Array(op_, name, array);
@@ -155,7 +157,8 @@ void Call::expect_apart(const char* name, const py::array& out, bool in_place) c
   }
   for (const py::array& output : outputs_) {
     if (overlaps(output)) {
-      fail_value(op_, name, "expected memory apart from the other outputs, got an overlapping array");
+      fail_value(op_, name,
+                 "expected memory apart from the other outputs, got an overlapping array");
     }
   }
 }
@@ -169,8 +172,9 @@ Array Call::take(const char* name, py::handle out, const Shape& shape, const py:
   }
   py::array array = py::reinterpret_borrow<py::array>(out);
   if (!array.dtype().equal(dtype)) {
-    fail_type(op_, name, "expected dtype " + std::string(py::str(dtype)) + ", got " +
-                             std::string(py::str(array.dtype())));
+    fail_type(op_, name,
+              "expected dtype " + std::string(py::str(dtype)) + ", got " +
+                  std::string(py::str(array.dtype())));
   }
   Array taken(op_, name, array);
   taken.expect_shape(shape);
@@ -185,10 +189,9 @@ Array Call::take(const char* name, py::handle out, const Shape& shape, const py:
 
 index_t Call::integer(const char* name, py::handle object, index_t least, index_t most) const {
   const std::string wanted = "expected an integer of at least " + std::to_string(least);
-  py::object index =
-      PyBool_Check(object.ptr())
-          ? py::object()
-          : py::reinterpret_steal<py::object>(PyNumber_Index(object.ptr()));
+  py::object index = PyBool_Check(object.ptr())
+                         ? py::object()
+                         : py::reinterpret_steal<py::object>(PyNumber_Index(object.ptr()));
   if (!index) {
     PyErr_Clear();
     fail_type(op_, name, wanted + ", got " + text_of(object));
@@ -199,8 +202,9 @@ index_t Call::integer(const char* name, py::handle object, index_t least, index_
     fail_value(op_, name, wanted + ", got " + text_of(object));
   }
   if (overflow > 0 || value > most) {
-    fail_value(op_, name,
-               "expected an integer of at most " + std::to_string(most) + ", got " + text_of(object));
+    fail_value(
+        op_, name,
+        "expected an integer of at most " + std::to_string(most) + ", got " + text_of(object));
   }
   return static_cast<index_t>(value);
 }
@@ -237,8 +241,7 @@ Shape Call::shape(const char* name, py::handle object, int rank) const {
   }
   const py::sequence sequence = py::reinterpret_borrow<py::sequence>(object);
   if (static_cast<int>(sequence.size()) != rank) {
-    fail_value(op_, name,
-               "expected " + std::to_string(rank) + " sizes, got " + text_of(object));
+    fail_value(op_, name, "expected " + std::to_string(rank) + " sizes, got " + text_of(object));
   }
   Shape shape;
   for (int i = 0; i < rank; ++i) {
@@ -253,15 +256,21 @@ py::array_t<std::int64_t> Call::labels(const char* name, const Array& t, index_t
   const py::dtype dtype = t.object().dtype();
   const char kind = dtype.kind();
   if (kind != 'i' && kind != 'u') {
-    fail_type(op_, name, "expected class numbers of an integer type, or rows of the shape of x, got "
-                         "dtype " + std::string(py::str(dtype)));
+    fail_type(op_, name,
+              "expected class numbers of an integer type, or rows of the shape of x, got "
+              "dtype " +
+                  std::string(py::str(dtype)));
   }
   if (t.size() != N) {
-    fail_value(op_, name, "expected " + std::to_string(N) + " class numbers like the rows of x, got "
-                          "shape " + repr(t.shape()));
+    fail_value(op_, name,
+               "expected " + std::to_string(N) +
+                   " class numbers like the rows of x, got "
+                   "shape " +
+                   repr(t.shape()));
   }
   const bool big = kind == 'u' && dtype.itemsize() == 8;
-  auto labels = py::array_t<std::int64_t, py::array::c_style | py::array::forcecast>::ensure(t.object());
+  auto labels =
+      py::array_t<std::int64_t, py::array::c_style | py::array::forcecast>::ensure(t.object());
   if (!labels) throw py::error_already_set();
   const std::int64_t* values = labels.data();
   for (index_t n = 0; n < N; ++n) {
@@ -269,8 +278,9 @@ py::array_t<std::int64_t> Call::labels(const char* name, const Array& t, index_t
       const std::string got = big && values[n] < 0
                                   ? std::to_string(static_cast<std::uint64_t>(values[n]))
                                   : std::to_string(values[n]);
-      fail_index(op_, name, "expected class numbers in 0 .. " + std::to_string(classes - 1) +
-                                ", got " + got + " at row " + std::to_string(n));
+      fail_index(op_, name,
+                 "expected class numbers in 0 .. " + std::to_string(classes - 1) + ", got " + got +
+                     " at row " + std::to_string(n));
     }
   }
   return labels;
@@ -290,8 +300,9 @@ py::array pool_array(const char* op, const Shape& shape, const py::dtype& dtype)
     block = pool_allocate(bytes);
   } catch (const std::bad_alloc&) {
     PyErr_SetString(PyExc_MemoryError,
-                    message(op, "out", "expected " + std::to_string(bytes) +
-                                           " bytes of memory for shape " + repr(shape) + ", got none")
+                    message(op, "out",
+                            "expected " + std::to_string(bytes) + " bytes of memory for shape " +
+                                repr(shape) + ", got none")
                         .c_str());
     throw py::error_already_set();
   }

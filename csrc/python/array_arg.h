@@ -94,8 +94,9 @@ class Call {
     return double_ ? body(double{}) : body(float{});
   }
 
-  // A fresh array from the pool, or the caller's `out`: right dtype and shape, contiguous, writable,
-  // sharing no memory with the inputs (with in_place, the whole of an input may be the output).
+  // A fresh array from the pool, or the caller's `out`: right dtype and shape, contiguous,
+  // writable, sharing no memory with the inputs (with in_place, the whole of an input may be the
+  // output).
   template <class T>
   Array output(const char* name, py::handle out, const Shape& shape, bool in_place = false);
   // State that is updated where it lies: must already be a writable contiguous array of T.
@@ -104,7 +105,7 @@ class Call {
 
   index_t integer(const char* name, py::handle object, index_t least, index_t most) const;
   Pair pair(const char* name, py::handle object, index_t least) const;
-  double number(const char* name, py::handle object) const;  // finite
+  double number(const char* name, py::handle object) const;          // finite
   Shape shape(const char* name, py::handle object, int rank) const;  // sizes of 1 or more
 
   // Class numbers of any integer type, each in 0 .. classes-1 (IndexError otherwise).
@@ -121,7 +122,7 @@ class Call {
              bool in_place);
   const char* op_;
   bool double_ = false;
-  std::vector<py::array> inputs_;   // as given: what outputs may not overlap
+  std::vector<py::array> inputs_;  // as given: what outputs may not overlap
   std::vector<py::array> outputs_;
 };
 
@@ -148,8 +149,8 @@ void run(const KernelPair<Args>& pair, const Args<T>& args) {
 template <class T>
 T* Array::data() {
   if (!object_) return nullptr;
-  constexpr int kFlags = py::array::c_style | py::array::forcecast |
-                         py::detail::npy_api::NPY_ARRAY_ALIGNED_;
+  constexpr int kFlags =
+      py::array::c_style | py::array::forcecast | py::detail::npy_api::NPY_ARRAY_ALIGNED_;
   py::array converted = py::array_t<T, kFlags>::ensure(object_);
   if (!converted) throw py::error_already_set();
   T* elements = static_cast<T*>(const_cast<void*>(converted.data()));

@@ -31,7 +31,8 @@ py::array scale(py::object x_object, py::object alpha_object, py::object out) {
 
 void bind_elementwise(py::module_& m) {
   m.def("add", &add, py::arg("a"), py::arg("b"), py::kw_only(), py::arg("out") = py::none());
-  m.def("scale", &scale, py::arg("x"), py::arg("alpha"), py::kw_only(), py::arg("out") = py::none());
+  m.def("scale", &scale, py::arg("x"), py::arg("alpha"), py::kw_only(),
+        py::arg("out") = py::none());
 }
 
 }  // namespace pynet

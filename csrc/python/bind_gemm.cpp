@@ -25,8 +25,9 @@ py::array gemm(py::object A_object, py::object B_object, py::object bias_object,
                    repr(B.shape()) + (trans_b ? " transposed" : ""));
   }
   if (A.ndim() == 3 && B.shape(0) != batch) {
-    fail_value(call.op(), "B", "expected " + std::to_string(batch) +
-                                   " matrices like A, got shape " + repr(B.shape()));
+    fail_value(
+        call.op(), "B",
+        "expected " + std::to_string(batch) + " matrices like A, got shape " + repr(B.shape()));
   }
   if (bias) bias.expect_shape({N}, "like the columns of the product");
   if (beta != 0 && out.is_none()) {

@@ -6,7 +6,8 @@ namespace {
 py::array empty(py::object shape_object, const py::dtype& dtype) {
   Call call("empty");
   if (PyIndex_Check(shape_object.ptr())) shape_object = py::make_tuple(shape_object);
-  const int rank = PySequence_Check(shape_object.ptr()) ? static_cast<int>(py::len(shape_object)) : 1;
+  const int rank =
+      PySequence_Check(shape_object.ptr()) ? static_cast<int>(py::len(shape_object)) : 1;
   if (dtype.kind() == 'O' || dtype.itemsize() > 16) {
     fail_type(call.op(), "dtype", "expected numbers, got " + std::string(py::str(dtype)));
   }

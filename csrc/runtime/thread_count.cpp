@@ -42,9 +42,9 @@ std::string cgroup_path(const std::string& proc, const std::string& controller) 
     const std::size_t second = line.find(':', first + 1);
     if (first == std::string::npos || second == std::string::npos) continue;
     const std::string controllers = "," + line.substr(first + 1, second - first - 1) + ",";
-    const bool found = controller.empty() ? controllers == ",,"
-                                          : controllers.find("," + controller + ",") !=
-                                                std::string::npos;
+    const bool found = controller.empty()
+                           ? controllers == ",,"
+                           : controllers.find("," + controller + ",") != std::string::npos;
     if (found) return line.substr(second + 1);
   }
   return "";
@@ -108,7 +108,8 @@ double cgroup_quota(const std::string& sys, const std::string& proc) {
     return space == std::string::npos ? 0 : ratio(line.substr(0, space), line.substr(space + 1));
   };
   const auto version1 = [](const std::string& folder) {
-    return ratio(first_line(folder + "/cpu.cfs_quota_us"), first_line(folder + "/cpu.cfs_period_us"));
+    return ratio(first_line(folder + "/cpu.cfs_quota_us"),
+                 first_line(folder + "/cpu.cfs_period_us"));
   };
   const double two = smallest_quota(sys, cgroup_path(proc, ""), version2);
   const double one = smallest_quota(sys + "/cpu", cgroup_path(proc, "cpu"), version1);

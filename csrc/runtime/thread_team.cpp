@@ -80,7 +80,9 @@ class Team {
     const std::uint32_t epoch = epoch_of(ticket_.load(std::memory_order_relaxed)) + 1;
     ticket_.store(make_ticket(epoch, job.tiles));  // sequentially consistent: see sleep()
     if (sleeping_.load() > 0) {
-      { std::lock_guard<std::mutex> lock(mutex_); }
+      {
+        std::lock_guard<std::mutex> lock(mutex_);
+      }
       wake_.notify_all();
     }
     take_tiles(epoch, 0);

@@ -41,9 +41,9 @@ void set_num_threads(int n);  // 0: the default again; std::invalid_argument out
 // --- memory --------------------------------------------------------------------------------------
 
 struct MemoryStats {
-  std::size_t in_use;  // bytes handed out
-  std::size_t cached;  // bytes kept for the next caller
-  std::size_t peak;    // the largest in_use so far
+  std::size_t in_use;                // bytes handed out
+  std::size_t cached;                // bytes kept for the next caller
+  std::size_t peak;                  // the largest in_use so far
   std::uint64_t system_allocations;  // how often the system was asked
 };
 

@@ -26,7 +26,7 @@ struct Work {
   index_t tiles[kMaxPhases];  // tiles of each phase, independent of each other
   std::size_t shared;         // bytes of scratch seen by all tiles and all phases
   std::size_t local;          // bytes of scratch of each thread; undefined between tiles
-  double cost;                // rough nanoseconds on one core: decides how many threads are worth it
+  double cost;  // rough nanoseconds on one core: decides how many threads are worth it
 };
 
 // One tile of one phase, and the memory it may use.
