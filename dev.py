@@ -123,18 +123,30 @@ def write_state(state: Dict[str, Any]) -> None:
     os.replace(STATE + ".new", STATE)
 
 
+def find_files(folder: str) -> List[str]:
+    """Return the files below a folder of the checkout, sorted, as paths from ROOT."""
+    pattern = os.path.join(glob.escape(ROOT), folder, "**")
+    names = (name for name in glob.iglob(pattern, recursive=True) if os.path.isfile(name))
+    return sorted(os.path.relpath(name, ROOT) for name in names)
+
+
 def fingerprint() -> str:
-    """Return a hash of everything that a new install depends on; Python sources are not in it."""
-    names = ["pyproject.toml", "CMakeLists.txt", "dev.py"]
-    for folder in ("cmake", "csrc"):
-        names += glob.glob(os.path.join(glob.escape(ROOT), folder, "**"), recursive=True)
+    """Return a hash of everything that an install depends on.
+
+    That is what is compiled, and the names of the Python files but not their contents: an editable
+    install knows them by name and reads them where they are.
+    """
+    compiled = ["pyproject.toml", "CMakeLists.txt", "dev.py"]
+    compiled += find_files("cmake") + find_files("csrc")
     digest = hashlib.sha256()
-    for name in sorted(os.path.join(ROOT, name) for name in names):
-        if os.path.isfile(name):
-            with open(name, "rb") as file:
-                data = file.read()
-            digest.update(f"{os.path.relpath(name, ROOT)} {len(data)}\n".encode())
-            digest.update(data)
+    for name in compiled:
+        with open(os.path.join(ROOT, name), "rb") as file:
+            data = file.read()
+        digest.update(f"{name} {len(data)}\n".encode())
+        digest.update(data)
+    for name in find_files("pynet"):
+        if name.endswith(".py"):
+            digest.update(f"{name}\n".encode())
     return digest.hexdigest()
 
 
@@ -242,16 +254,14 @@ def run(command: List[str], cwd: Optional[str] = None) -> int:
 
 def lint() -> int:
     """Run every check of style and types, and return 0 if all of them pass."""
-    sources = []  # type: List[str]
-    for folder in ("csrc", "tests/cpp", "bench/cpp", "examples"):
-        for ending in ("h", "cpp"):
-            pattern = os.path.join(glob.escape(ROOT), folder, "**", "*." + ending)
-            sources += glob.glob(pattern, recursive=True)
+    folders = ("csrc", "tests/cpp", "bench/cpp", "examples")
+    sources = [name for folder in folders for name in find_files(folder)]
+    sources = [name for name in sources if name.endswith((".h", ".cpp"))]
     commands = [
         ["ruff", "check"],
         ["ruff", "format", "--check"],
         ["mypy"],
-        ["clang-format", "--dry-run", "-Werror"] + sorted(sources),
+        ["clang-format", "--dry-run", "-Werror"] + sources,
     ]
     status = 0
     for command in commands:

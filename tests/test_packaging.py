@@ -153,13 +153,18 @@ def test_foreign_environment_is_left_alone(checkout: Path) -> None:
     assert mine.read_text() == "keep me"
 
 
-def test_fingerprint_sees_what_is_compiled(dev: ModuleType, tmp_path: Path) -> None:
+def test_fingerprint_sees_what_an_install_depends_on(dev: ModuleType, tmp_path: Path) -> None:
     for name in ("pyproject.toml", "CMakeLists.txt", "dev.py", "csrc/cpu/x.cpp", "pynet/x.py"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("1")
     dev.ROOT = str(tmp_path)
     seen = [dev.fingerprint()]
-    for name, changes in [("pynet/x.py", False), ("csrc/cpu/x.cpp", True), ("csrc/new.h", True)]:
+    for name, changes in [
+        ("pynet/x.py", False),
+        ("pynet/new.py", True),
+        ("csrc/cpu/x.cpp", True),
+        ("csrc/new.h", True),
+    ]:
         (tmp_path / name).write_text("2")
         seen.append(dev.fingerprint())
         assert (seen[-1] != seen[-2]) == changes, name
