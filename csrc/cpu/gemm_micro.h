@@ -30,6 +30,7 @@ struct Epilogue {
   bool first;     // the first stretch of K: C = alpha*AB + beta*C; later ones add
   bool last;      // the last one: bias and ReLU are due
   bool relu;
+  const T* row_bias = nullptr;  // of the tile's first row, instead of bias: convolution's filters
 };
 
 template <class T>
@@ -40,7 +41,7 @@ PYNET_INLINE vec<T> finish(vec<T> acc, vec<T> old, vec<T> bias, const Epilogue<T
   } else if (e.beta != 0) {
     c += splat(e.beta) * old;
   }
-  if (e.last && e.bias) c += bias;
+  if (e.last && (e.bias || e.row_bias)) c += bias;
   if (e.last && e.relu) c = c <= splat(T(0)) ? splat(T(0)) : c;  // NaN stays NaN
   return c;
 }
@@ -71,9 +72,10 @@ void micro(index_t K, const T* a, index_t a_row, index_t a_col, const T* b, inde
   for (int v = 0; v < VECTORS; ++v) {
     const index_t n = whole ? L : min_of(L, cols - v * L);
     if (n <= 0) break;
-    const vec<T> bias = e.last && e.bias ? load_n(e.bias + v * L, n) : vec<T>{};
+    vec<T> bias = e.last && e.bias ? load_n(e.bias + v * L, n) : vec<T>{};
 #pragma GCC unroll 16
     for (int i = 0; i < ROWS; ++i) {
+      if (e.row_bias) bias = splat(e.row_bias[i]);
       T* p = c + i * c_row + v * L;
       if (n == L) {
         store(p, finish<T>(acc[i][v], read ? load(p) : vec<T>{}, bias, e));
