@@ -3,13 +3,15 @@
 namespace pynet {
 namespace {
 
-py::array empty(py::object shape_object, const py::dtype& dtype) {
+py::array empty(py::object shape_object, py::object dtype_object) {
   Call call("empty");
   if (PyIndex_Check(shape_object.ptr())) shape_object = py::make_tuple(shape_object);
   const int rank =
       PySequence_Check(shape_object.ptr()) ? static_cast<int>(py::len(shape_object)) : 1;
-  if (dtype.kind() == 'O' || dtype.itemsize() > 16) {
-    fail_type(call.op(), "dtype", "expected numbers, got " + std::string(py::str(dtype)));
+  const py::dtype dtype = py::dtype::from_args(dtype_object);
+  const char kind = dtype.kind();
+  if (kind != 'b' && kind != 'i' && kind != 'u' && kind != 'f') {
+    fail_type(call.op(), "dtype", "expected real numbers, got " + std::string(py::str(dtype)));
   }
   return pool_array(call.op(), call.shape("shape", shape_object, rank), dtype);
 }
@@ -53,6 +55,7 @@ void bind_runtime(py::module_& m) {
       py::arg("n"));
   m.def("thread_info", &thread_info);
   m.def("memory", &memory_info);
+  m.def("caching", &caching);
   m.def("release_memory", &release_memory);
   m.def("empty", &empty, py::arg("shape"), py::arg("dtype") = py::dtype::of<float>());
 }

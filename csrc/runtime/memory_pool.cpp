@@ -120,6 +120,7 @@ class Pool {
     return release_locked();
   }
 
+  bool caching() const { return caching_; }
   std::mutex& mutex() { return mutex_; }
 
  private:
@@ -163,6 +164,7 @@ Pool& pool() {
 void* pool_allocate(std::size_t bytes) { return pool().allocate(bytes); }
 void pool_free(void* block) noexcept { pool().give_back(block); }
 MemoryStats memory() { return pool().stats(); }
+bool caching() { return pool().caching(); }
 std::size_t release_memory() noexcept { return pool().release(); }
 
 }  // namespace pynet

@@ -1,0 +1,62 @@
+// Matrix products: squares, and the shapes of the book's nets.
+#include <benchmark/benchmark.h>
+
+#include <random>
+#include <vector>
+
+#include "pynet/runtime.h"
+
+using namespace pynet;
+
+namespace {
+
+template <class T>
+std::vector<T> normal(index_t n) {
+  std::mt19937 random(0);
+  std::normal_distribution<T> draw;
+  std::vector<T> values(n);
+  for (T& value : values) value = draw(random);
+  return values;
+}
+
+// range: M, N, K, whether A and B are transposed, threads
+template <class T>
+void gemm(benchmark::State& state) {
+  const index_t M = state.range(0), N = state.range(1), K = state.range(2);
+  const bool trans_a = state.range(3), trans_b = state.range(4);
+  set_num_threads(static_cast<int>(state.range(5)));
+  const std::vector<T> A = normal<T>(M * K), B = normal<T>(K * N);
+  std::vector<T> C(M * N);
+  GemmArgs<T> p{};
+  p.C = C.data(), p.A = A.data(), p.B = B.data();
+  p.batch = 1, p.M = M, p.N = N, p.K = K;
+  p.A_row = trans_a ? 1 : K, p.A_col = trans_a ? M : 1;
+  p.B_row = trans_b ? 1 : N, p.B_col = trans_b ? K : 1;
+  p.C_row = N;
+  p.alpha = 1;
+  for (auto _ : state) {
+    launch(kernels().gemm, p);
+    benchmark::ClobberMemory();
+  }
+  state.SetLabel(isa());
+  state.counters["GFLOP/s"] = benchmark::Counter(2e-9 * static_cast<double>(M * N * K),
+                                                 benchmark::Counter::kIsIterationInvariantRate);
+}
+
+void shapes(benchmark::internal::Benchmark* b) {
+  b->ArgNames({"M", "N", "K", "tA", "tB", "threads"})->UseRealTime();
+  for (int threads : {1, num_threads()}) {
+    for (int n : {64, 128, 256, 512, 1024, 2048}) b->Args({n, n, n, 0, 0, threads});
+    b->Args({100, 50, 784, 0, 0, threads});    // Affine forward, 784-50
+    b->Args({784, 50, 100, 1, 0, threads});    // its dW
+    b->Args({100, 100, 4320, 0, 0, threads});  // SimpleConvNet's first Affine
+    b->Args({4320, 100, 100, 1, 0, threads});  // its dW
+    b->Args({100, 4320, 100, 0, 1, threads});  // its dx
+    b->Args({1, 50, 784, 0, 0, threads});      // batch 1
+    if (num_threads() == 1) break;
+  }
+}
+BENCHMARK_TEMPLATE(gemm, float)->Name("gemm/float32")->Apply(shapes);
+BENCHMARK_TEMPLATE(gemm, double)->Name("gemm/float64")->Apply(shapes);
+
+}  // namespace
