@@ -179,7 +179,7 @@ class Layer:
         Raises ValueError where a layer does not know its input size yet.
         """
         for path, number, layer in self.walk():
-            if not layer.built:
+            if layer.param_names and not layer.built:
                 raise ValueError(
                     f"[{type(layer).__name__}] {layer.param_names[0]}: expected the input size to "
                     "be known, got none: run forward(x) or build(x_shape) first"
