@@ -1,0 +1,250 @@
+"""What all networks share: flat parameters, prediction, loss, accuracy, gradients, files.
+
+A network is layers in order and a loss. The book's nets are subclasses that say which layers;
+any other net is made of them directly:
+
+    net = Network(
+        Sequential(Convolution.sized(16, 3, pad=1), Relu(), Pooling(2, 2), Affine.sized(10)),
+        input_dim=(1, 28, 28),
+    )
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from pynet._types import Array, ArrayLike, DTypeLike, Shape
+from pynet.gradient import numerical_gradient
+from pynet.layers import Layer, LossLayer, Sequential, Slot, SoftmaxWithLoss
+from pynet.networks.summary import Summary
+from pynet.params import GradStore, ParamStore, pack
+from pynet.serialization import load_params, save_params
+from pynet.serialization.files import PathLike
+
+
+class Network:
+    """Layers one after the other, and a loss at the end.
+
+    `params` is a dict of the parameters, keyed as in the book (W1, b1, ...), all views of one flat
+    buffer; the layers read them at every call, so `params['W1'] -= ...`, `params['W1'] = A` and
+    `layer.W = A` all take effect.
+
+    Args:
+        layers: a Sequential, or layers by name or in order.
+        last_layer: the loss, `SoftmaxWithLoss()` if not given.
+        input_dim: the shape of one sample, such as (784,) or (1, 28, 28). Layers made by `sized`
+            need it; without it they take their sizes from the first batch.
+        weight_decay_lambda: lambda of the penalty 1/2 * lambda * sum of W^2 over all W.
+        dtype: of the parameters and of all arithmetic, float32 or float64. Initial weights are
+            drawn in float64 and rounded.
+    """
+
+    train_flg_of_loss = False  # the mode of loss(x, t) where none is given
+
+    def __init__(
+        self,
+        layers: Sequential | Mapping[str, Layer] | Iterable[Layer],
+        last_layer: LossLayer | None = None,
+        *,
+        input_dim: Shape | None = None,
+        weight_decay_lambda: float = 0,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
+        self.layers: Any = layers
+        self.last_layer = SoftmaxWithLoss() if last_layer is None else last_layer
+        self.weight_decay_lambda = weight_decay_lambda
+        self.dtype: np.dtype[Any] = np.dtype(dtype)
+        if self.dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
+            raise ValueError(f"[Network] dtype: expected float32 or float64, got {self.dtype}")
+        self.input_dim = input_dim
+        self.last_loss: float | None = None  # what the last loss() or gradient() computed
+        self._root = _sequential(layers)
+        self._params: ParamStore | None = None
+        if input_dim is not None:
+            self._root.build((1, *input_dim), self.dtype)
+        if self._root.built:
+            self._pack()
+
+    # ---- parameters ----------------------------------------------------------------------------
+
+    @property
+    def params(self) -> ParamStore:
+        """The parameters by name. Before the first batch of a net without sizes: ValueError."""
+        if self._params is None:
+            raise ValueError(
+                "[Network] params: expected the sizes of all layers to be known, got none yet: "
+                "give input_dim, or run predict(x) first"
+            )
+        return self._params
+
+    def _slots(self) -> list[Slot]:
+        """The parameters in the order of `params`."""
+        return list(self._root.named_parameters())
+
+    def _pack(self) -> None:
+        slots = self._slots()
+        self._params = pack(slots, self.dtype)
+        names: dict[int, tuple[Layer, dict[str, str]]] = {}
+        for slot in slots:
+            names.setdefault(id(slot.layer), (slot.layer, {}))[1][slot.name] = slot.key
+        self._bindings = list(names.values())
+        self._packed_slots = slots
+        self._decayed = [slot.key for slot in slots if slot.name == "W"]
+
+    def named_state(self) -> list[Slot]:
+        """Return what a checkpoint also holds: running statistics, dropout's counters."""
+        return list(self._root.named_state())
+
+    # ---- forward -------------------------------------------------------------------------------
+
+    def _input(self, x: ArrayLike) -> Array:
+        """Return x in the network's dtype; a net without sizes takes them from it."""
+        x = np.asarray(x)
+        if x.ndim < 2:
+            raise ValueError(
+                f"[{type(self).__name__}] x: expected a batch of shape (N, ...), got {x.shape}"
+            )
+        if x.dtype != self.dtype and x.dtype.kind in "biuf":
+            x = x.astype(self.dtype)
+        if self._params is None:
+            self._root.build(x.shape, self.dtype)
+            self._pack()
+        if self.input_dim is None:
+            self.input_dim = x.shape[1:]
+        return x
+
+    def predict(self, x: ArrayLike, train_flg: bool = False) -> Array:
+        """Return the scores of a batch, (N, classes), before softmax."""
+        return self._root.forward(self._input(x), train_flg)
+
+    def loss(self, x: ArrayLike, t: ArrayLike, train_flg: bool | None = None) -> float:
+        """Return the loss of a batch with the weight decay's penalty.
+
+        t: class numbers (N,), or one-hot or soft rows (N, classes).
+        """
+        flag = self.train_flg_of_loss if train_flg is None else train_flg
+        loss = self.last_layer.forward(self.predict(x, flag), t)
+        if self.weight_decay_lambda:
+            squares = sum(float(np.sum(np.square(self.params[key]))) for key in self._decayed)
+            loss += 0.5 * self.weight_decay_lambda * squares
+        self.last_loss = loss
+        return loss
+
+    def accuracy(self, x: ArrayLike, t: ArrayLike, batch_size: int = 100) -> float:
+        """Return the share of samples whose highest score is at their label.
+
+        t: class numbers (N,) or one-hot rows. Works through x in batches; the last one may be
+        smaller and counts (in the book it is lost).
+        """
+        x, t = np.asarray(x), np.asarray(t)
+        labels = t.argmax(axis=1) if t.ndim == 2 and t.shape[1] > 1 else t.reshape(-1)
+        if len(x) != len(labels) or len(x) == 0:
+            raise ValueError(
+                f"[{type(self).__name__}.accuracy] t: expected one label for each of {len(x)} "
+                f"samples, got shape {t.shape}"
+            )
+        right = 0
+        for i in range(0, len(x), batch_size):
+            scores = self.predict(x[i : i + batch_size], False)
+            right += int(np.sum(scores.argmax(axis=1) == labels[i : i + batch_size]))
+        return right / len(x)
+
+    # ---- gradients -----------------------------------------------------------------------------
+
+    def gradient(self, x: ArrayLike, t: ArrayLike) -> GradStore:
+        """Return the gradients of the loss by backpropagation, keyed like `params`.
+
+        Runs in training mode. The result is a fresh store each time; `last_loss` is the loss.
+        """
+        self._input(x)
+        self.loss(x, t, True)
+        grads = GradStore.fresh(self.params.layout)
+        for layer, names in self._bindings:
+            layer.bind_grads({name: grads[key] for name, key in names.items()})
+        self._root.backward(self.last_layer.backward(), need_dx=False)
+        for slot in self._packed_slots:
+            if slot.grad is not grads[slot.key]:  # a layer of the reader's makes its own array
+                grads[slot.key] = slot.grad
+        if self.weight_decay_lambda:
+            for key in self._decayed:
+                grads[key] += self.weight_decay_lambda * self.params[key]
+        return grads
+
+    def numerical_gradient(self, x: ArrayLike, t: ArrayLike) -> dict[str, Array]:
+        """Return the gradients by central differences, keyed like `params`.
+
+        Computed in float64 whatever the network's dtype (in float32 rounding drowns the
+        difference), on a copy, in training mode; every evaluation sees the same dropout masks and
+        leaves the running statistics alone. Two passes for every parameter: for small nets.
+        """
+        self._input(x)
+        twin = copy.deepcopy(self)
+        twin.dtype = np.dtype(np.float64)
+        twin._pack()
+        state = [(slot, copy.copy(slot.value)) for slot in twin.named_state()]
+
+        def f(_: Array) -> float:
+            for slot, value in state:
+                setattr(slot.layer, slot.name, copy.copy(value))
+            return twin.loss(x, t, True)
+
+        return {key: numerical_gradient(f, param) for key, param in twin.params.items()}
+
+    # ---- files ---------------------------------------------------------------------------------
+
+    def save_params(self, file_name: PathLike = "params.pkl") -> None:
+        """Write the parameters as .safetensors, .npz or, as the book does, .pkl; atomically.
+
+        Running statistics are not among them, as in the book: `Trainer.save` writes all there is.
+        """
+        save_params(file_name, self.params)
+
+    def load_params(self, file_name: PathLike = "params.pkl") -> None:
+        """Read parameters from a file of `save_params`, or of the book's.
+
+        Raises ValueError, and changes nothing, when a name is missing or a shape differs. A pickle
+        is read without running any code in it.
+        """
+        loaded = load_params(file_name)
+        for key, param in self.params.items():
+            if key not in loaded:
+                raise ValueError(
+                    f"[load_params] {file_name}: expected {', '.join(self.params)}, got no {key}"
+                )
+            if loaded[key].shape != param.shape:
+                raise ValueError(
+                    f"[load_params] {key}: expected shape {param.shape}, got {loaded[key].shape}"
+                )
+        for key in self.params:
+            self.params[key] = loaded[key]
+
+    # ---- looking at it -------------------------------------------------------------------------
+
+    def summary(self, input_dim: Shape | None = None) -> Summary:
+        """Return a table of the layers: output shapes, parameters, multiply-adds, bytes.
+
+        Prints as text; a notebook shows it as a table. For one sample.
+        """
+        input_dim = self.input_dim if input_dim is None else input_dim
+        if input_dim is None:
+            raise ValueError("[summary] input_dim: expected the shape of one sample, got None")
+        return Summary(type(self).__name__, self._root.trace((1, *input_dim)), self.dtype)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._root!r})"
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore a copy or a pickle: its layers hold copies, which become views again."""
+        self.__dict__.update(state)
+        if self._params is not None:
+            self._pack()
+
+
+def _sequential(layers: Any) -> Sequential:
+    if isinstance(layers, Sequential):
+        return layers
+    return Sequential(*(layers.values() if isinstance(layers, Mapping) else layers))
