@@ -145,6 +145,16 @@ def test_the_gradient_of_the_input_is_skipped_up_to_the_first_parameters():
     np.testing.assert_array_equal(net[2].dW, dW)
 
 
+def test_the_first_layer_computes_no_gradient_of_its_input(monkeypatch):
+    net = Sequential(affine(4, 3), affine(3, 2))
+    net.forward(draw(5, 4))
+    calls = []
+    real = pynet.ops.gemm
+    monkeypatch.setattr(pynet.ops, "gemm", lambda *a, **kw: calls.append(kw) or real(*a, **kw))
+    net.backward(draw(5, 2), need_dx=False)
+    assert len(calls) == 3, "dW and dx, then dW alone"
+
+
 def test_residual_adds():
     x, dout = draw(2, 3, 4, 4), draw(2, 3, 4, 4, seed=1)
     body = Convolution(draw(3, 3, 3, 3), draw(3), pad=1)
