@@ -145,8 +145,9 @@ PYNET_INLINE vdouble fma(vdouble a, vdouble b, vdouble c) { return a * b + c; }
 #endif
 
 #if defined(__AVX512F__)
-PYNET_INLINE vfloat sqrt(vfloat a) { return _mm512_sqrt_ps(a); }
-PYNET_INLINE vdouble sqrt(vdouble a) { return _mm512_sqrt_pd(a); }
+// The plain intrinsics make GCC 12 warn of an uninitialised value inside its own header.
+PYNET_INLINE vfloat sqrt(vfloat a) { return _mm512_maskz_sqrt_ps(0xffff, a); }
+PYNET_INLINE vdouble sqrt(vdouble a) { return _mm512_maskz_sqrt_pd(0xff, a); }
 #elif defined(__AVX2__)
 PYNET_INLINE vfloat sqrt(vfloat a) { return _mm256_sqrt_ps(a); }
 PYNET_INLINE vdouble sqrt(vdouble a) { return _mm256_sqrt_pd(a); }

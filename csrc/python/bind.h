@@ -8,5 +8,8 @@ namespace pynet {
 void bind_runtime(py::module_& m);
 void bind_gemm(py::module_& m);
 void bind_elementwise(py::module_& m);
+void bind_activation(py::module_& m);
+void bind_loss(py::module_& m);
+void bind_update(py::module_& m);
 
 }  // namespace pynet

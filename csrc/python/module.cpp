@@ -5,4 +5,7 @@ PYBIND11_MODULE(_core, m) {
   pynet::bind_runtime(m);
   pynet::bind_gemm(m);
   pynet::bind_elementwise(m);
+  pynet::bind_activation(m);
+  pynet::bind_loss(m);
+  pynet::bind_update(m);
 }

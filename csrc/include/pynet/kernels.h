@@ -14,10 +14,31 @@
 #include "pynet/types.h"
 
 // KERNEL(name, argument struct)
-#define PYNET_KERNELS(KERNEL) \
-  KERNEL(gemm, GemmArgs)      \
-  KERNEL(add, AddArgs)        \
-  KERNEL(scale, ScaleArgs)
+#define PYNET_KERNELS(KERNEL)                                             \
+  KERNEL(gemm, GemmArgs)                                                  \
+  KERNEL(add, AddArgs)                                                    \
+  KERNEL(scale, ScaleArgs)                                                \
+  KERNEL(relu, ActivationArgs)                                            \
+  KERNEL(relu_backward, ActivationBackwardArgs)                           \
+  KERNEL(sigmoid, ActivationArgs)                                         \
+  KERNEL(sigmoid_backward, ActivationBackwardArgs)                        \
+  KERNEL(tanh, ActivationArgs)                                            \
+  KERNEL(tanh_backward, ActivationBackwardArgs)                           \
+  KERNEL(softmax, SoftmaxArgs)                                            \
+  KERNEL(softmax_backward, SoftmaxBackwardArgs)                           \
+  KERNEL(log_softmax, SoftmaxArgs)                                        \
+  KERNEL(log_softmax_backward, SoftmaxBackwardArgs)                       \
+  KERNEL(softmax_cross_entropy, SoftmaxCrossEntropyArgs)                  \
+  KERNEL(softmax_cross_entropy_backward, SoftmaxCrossEntropyBackwardArgs) \
+  KERNEL(sigmoid_cross_entropy, PairLossArgs)                             \
+  KERNEL(squared_error, PairLossArgs)                                     \
+  KERNEL(pair_loss_backward, PairLossBackwardArgs)                        \
+  KERNEL(sgd_update, UpdateArgs)                                          \
+  KERNEL(momentum_update, UpdateArgs)                                     \
+  KERNEL(nesterov_update, UpdateArgs)                                     \
+  KERNEL(adagrad_update, UpdateArgs)                                      \
+  KERNEL(rmsprop_update, UpdateArgs)                                      \
+  KERNEL(adam_update, UpdateArgs)
 
 namespace pynet {
 

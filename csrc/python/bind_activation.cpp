@@ -1,0 +1,70 @@
+#include "python/bind.h"
+
+namespace pynet {
+namespace {
+
+template <class Pair>
+py::array forward(const char* op, const Pair& kernel, py::object x_object, py::object out) {
+  Call call(op);
+  Array x = call.array("x", x_object);
+  return call.dispatch([&](auto zero) {
+    using T = decltype(zero);
+    Array y = call.output<T>("out", out, x.shape(), true);
+    run(kernel, ActivationArgs<T>{y.data<T>(), x.data<T>(), y.size()});
+    return y.object();
+  });
+}
+
+template <class Pair>
+py::array backward(const char* op, const Pair& kernel, py::object dout_object, py::object y_object,
+                   py::object out, bool add) {
+  Call call(op);
+  Array y = call.array("y", y_object), dout = call.follower("dout", dout_object);
+  dout.expect_shape(y.shape(), "like y");
+  if (add && out.is_none()) {
+    fail_value(op, "out", "expected an array to add to, as add is True, got None");
+  }
+  return call.dispatch([&](auto zero) {
+    using T = decltype(zero);
+    Array dx = call.output<T>("out", out, y.shape(), true);
+    run(kernel, ActivationBackwardArgs<T>{dx.data<T>(), dout.data<T>(), y.data<T>(), y.size(),
+                                          add ? Grad::Add : Grad::Write});
+    return dx.object();
+  });
+}
+
+py::array relu(py::object x, py::object out) { return forward("relu", kernels().relu, x, out); }
+py::array sigmoid(py::object x, py::object out) {
+  return forward("sigmoid", kernels().sigmoid, x, out);
+}
+py::array tanh(py::object x, py::object out) { return forward("tanh", kernels().tanh, x, out); }
+
+py::array relu_backward(py::object dout, py::object y, py::object out, bool add) {
+  return backward("relu_backward", kernels().relu_backward, dout, y, out, add);
+}
+py::array sigmoid_backward(py::object dout, py::object y, py::object out, bool add) {
+  return backward("sigmoid_backward", kernels().sigmoid_backward, dout, y, out, add);
+}
+py::array tanh_backward(py::object dout, py::object y, py::object out, bool add) {
+  return backward("tanh_backward", kernels().tanh_backward, dout, y, out, add);
+}
+
+}  // namespace
+
+void bind_activation(py::module_& m) {
+  const auto def_forward = [&](const char* name, auto function) {
+    m.def(name, function, py::arg("x"), py::kw_only(), py::arg("out") = py::none());
+  };
+  const auto def_backward = [&](const char* name, auto function) {
+    m.def(name, function, py::arg("dout"), py::arg("y"), py::kw_only(), py::arg("out") = py::none(),
+          py::arg("add") = false);
+  };
+  def_forward("relu", &relu);
+  def_forward("sigmoid", &sigmoid);
+  def_forward("tanh", &tanh);
+  def_backward("relu_backward", &relu_backward);
+  def_backward("sigmoid_backward", &sigmoid_backward);
+  def_backward("tanh_backward", &tanh_backward);
+}
+
+}  // namespace pynet
