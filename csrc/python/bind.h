@@ -8,6 +8,10 @@ namespace pynet {
 void bind_runtime(py::module_& m);
 void bind_gemm(py::module_& m);
 void bind_elementwise(py::module_& m);
+void bind_pool(py::module_& m);
+void bind_norm(py::module_& m);
+void bind_dropout(py::module_& m);
+void bind_reduce(py::module_& m);
 void bind_activation(py::module_& m);
 void bind_loss(py::module_& m);
 void bind_update(py::module_& m);

@@ -5,6 +5,10 @@ PYBIND11_MODULE(_core, m) {
   pynet::bind_runtime(m);
   pynet::bind_gemm(m);
   pynet::bind_elementwise(m);
+  pynet::bind_pool(m);
+  pynet::bind_norm(m);
+  pynet::bind_dropout(m);
+  pynet::bind_reduce(m);
   pynet::bind_activation(m);
   pynet::bind_loss(m);
   pynet::bind_update(m);

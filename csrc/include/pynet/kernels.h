@@ -16,6 +16,17 @@
 // KERNEL(name, argument struct)
 #define PYNET_KERNELS(KERNEL)                                             \
   KERNEL(gemm, GemmArgs)                                                  \
+  KERNEL(max_pool2d, MaxPool2dArgs)                                       \
+  KERNEL(max_pool2d_backward, MaxPool2dBackwardArgs)                      \
+  KERNEL(avg_pool2d, AvgPool2dArgs)                                       \
+  KERNEL(avg_pool2d_backward, AvgPool2dBackwardArgs)                      \
+  KERNEL(batch_norm, BatchNormArgs)                                       \
+  KERNEL(batch_norm_backward, BatchNormBackwardArgs)                      \
+  KERNEL(dropout, DropoutArgs)                                            \
+  KERNEL(dropout_backward, DropoutBackwardArgs)                           \
+  KERNEL(sum, SumArgs)                                                    \
+  KERNEL(sum_squares, SumArgs)                                            \
+  KERNEL(sum_channels, SumChannelsArgs)                                   \
   KERNEL(add, AddArgs)                                                    \
   KERNEL(scale, ScaleArgs)                                                \
   KERNEL(relu, ActivationArgs)                                            \

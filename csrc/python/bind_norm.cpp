@@ -1,0 +1,105 @@
+#include "python/bind.h"
+
+namespace pynet {
+namespace {
+
+struct NormShape {
+  index_t N, C, S;
+};
+
+NormShape norm_shape(const Call& call, const Array& x) {
+  if (x.ndim() != 2 && x.ndim() != 4) {
+    fail_value(call.op(), "x",
+               "expected 2 dimensions (N, D) or 4 (N, C, H, W), got shape " + repr(x.shape()));
+  }
+  return {x.shape(0), x.shape(1), x.ndim() == 4 ? x.shape(2) * x.shape(3) : 1};
+}
+
+constexpr const char* kPerChannel = "like the columns or channels of x";
+
+py::tuple batch_norm(py::object x_object, py::object gamma_object, py::object beta_object,
+                     py::object running_mean, py::object running_var, py::object momentum,
+                     py::object eps, bool train, bool unbiased, py::object out) {
+  Call call("batch_norm");
+  Array x = call.array("x", x_object);
+  Array gamma = call.array("gamma", gamma_object), beta = call.array("beta", beta_object);
+  const NormShape s = norm_shape(call, x);
+  const Shape channels{s.C};
+  gamma.expect_shape(channels, kPerChannel);
+  beta.expect_shape(channels, kPerChannel);
+  const double momentum_value = call.number("momentum", momentum);
+  const double eps_value = call.number("eps", eps);
+  if (eps_value < 0) fail_value(call.op(), "eps", "expected at least 0, got a negative number");
+  return call.dispatch([&](auto zero) {
+    using T = decltype(zero);
+    Array means, vars;
+    if (!train) {
+      if (running_mean.is_none() || running_var.is_none()) {
+        fail_value(call.op(), running_mean.is_none() ? "running_mean" : "running_var",
+                   "expected an array for test mode, got None");
+      }
+      means = call.follower("running_mean", running_mean);
+      vars = call.follower("running_var", running_var);
+      means.expect_shape(channels, kPerChannel);
+      vars.expect_shape(channels, kPerChannel);
+    } else {
+      if (!running_mean.is_none()) means = call.state<T>("running_mean", running_mean, channels);
+      if (!running_var.is_none()) vars = call.state<T>("running_var", running_var, channels);
+    }
+    Array y = call.output<T>("out", out, x.shape());
+    Array mean = call.output<T>("mean", py::none(), channels);
+    Array std = call.output<T>("std", py::none(), channels);
+    BatchNormArgs<T> args{};
+    args.y = y.data<T>(), args.mean = mean.data<T>(), args.std = std.data<T>();
+    args.running_mean = means.data<T>(), args.running_var = vars.data<T>();
+    args.x = x.data<T>(), args.gamma = gamma.data<T>(), args.beta = beta.data<T>();
+    args.N = s.N, args.C = s.C, args.S = s.S;
+    args.momentum = momentum_value, args.eps = eps_value;
+    args.train = train, args.unbiased = unbiased;
+    run(kernels().batch_norm, args);
+    return py::make_tuple(y.object(), mean.object(), std.object());
+  });
+}
+
+py::tuple batch_norm_backward(py::object dout_object, py::object x_object, py::object gamma_object,
+                              py::object mean_object, py::object std_object, bool train,
+                              py::object out, py::object dgamma_out, py::object dbeta_out) {
+  Call call("batch_norm_backward");
+  Array dout = call.follower("dout", dout_object);
+  Array x = call.array("x", x_object), gamma = call.array("gamma", gamma_object);
+  Array mean = call.follower("mean", mean_object), std = call.follower("std", std_object);
+  const NormShape s = norm_shape(call, x);
+  const Shape channels{s.C};
+  dout.expect_shape(x.shape(), "like x");
+  gamma.expect_shape(channels, kPerChannel);
+  mean.expect_shape(channels, kPerChannel);
+  std.expect_shape(channels, kPerChannel);
+  return call.dispatch([&](auto zero) {
+    using T = decltype(zero);
+    Array dx = call.output<T>("out", out, x.shape());
+    Array dgamma = call.output<T>("dgamma", dgamma_out, channels);
+    Array dbeta = call.output<T>("dbeta", dbeta_out, channels);
+    BatchNormBackwardArgs<T> args{};
+    args.dx = dx.data<T>(), args.dgamma = dgamma.data<T>(), args.dbeta = dbeta.data<T>();
+    args.dout = dout.data<T>(), args.x = x.data<T>(), args.gamma = gamma.data<T>();
+    args.mean = mean.data<T>(), args.std = std.data<T>();
+    args.N = s.N, args.C = s.C, args.S = s.S;
+    args.train = train, args.grad = Grad::Write;
+    run(kernels().batch_norm_backward, args);
+    return py::make_tuple(dx.object(), dgamma.object(), dbeta.object());
+  });
+}
+
+}  // namespace
+
+void bind_norm(py::module_& m) {
+  m.def("batch_norm", &batch_norm, py::arg("x"), py::arg("gamma"), py::arg("beta"),
+        py::arg("running_mean").none(true), py::arg("running_var").none(true), py::kw_only(),
+        py::arg("momentum") = 0.9, py::arg("eps") = 1e-6, py::arg("train") = true,
+        py::arg("unbiased") = false, py::arg("out") = py::none());
+  m.def("batch_norm_backward", &batch_norm_backward, py::arg("dout"), py::arg("x"),
+        py::arg("gamma"), py::arg("mean"), py::arg("std"), py::kw_only(), py::arg("train") = true,
+        py::arg("out") = py::none(), py::arg("dgamma") = py::none(), py::arg("dbeta") = py::none());
+}
+
+}  // namespace pynet
