@@ -46,10 +46,17 @@ def test_dropout_ratio_may_change():
     assert layer.forward(np.ones(1000)).sum() == 1000
 
 
-@pytest.mark.parametrize("ratio", [-0.1, 1.0, np.nan])
-def test_dropout_refuses_a_ratio_that_is_none(ratio):
-    with pytest.raises(ValueError, match=r"\[Dropout\] dropout_ratio: expected 0 <= ratio < 1"):
-        Dropout(ratio)
+@pytest.mark.parametrize(
+    ("ratio", "inverted"), [(-0.1, False), (1.1, False), (np.nan, False), (1.0, True)]
+)
+def test_dropout_refuses_a_ratio_that_is_none(ratio, inverted):
+    with pytest.raises(ValueError, match=r"\[Dropout\] dropout_ratio: expected 0 <= ratio <=? 1"):
+        Dropout(ratio, inverted)
+
+
+def test_dropout_of_everything():
+    layer = Dropout(1.0)
+    assert not layer.forward(np.ones(100)).any() and not layer.forward(np.ones(100), False).any()
 
 
 def test_dropout_masks_follow_seed_layer_and_step_and_nothing_else():

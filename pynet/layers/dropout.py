@@ -17,7 +17,7 @@ class Dropout(Layer):
     nothing else: `np.random` is left alone. `dropout_number` is given in the order in which
     layers are made; `dropout_step` grows by 1 with each forward pass in training.
 
-    Raises ValueError for a ratio outside [0, 1).
+    Raises ValueError for a ratio outside [0, 1], and for 1 with `inverted`.
 
     Source: Srivastava et al., "Dropout: A Simple Way to Prevent Neural Networks from
     Overfitting", 2014.
@@ -26,9 +26,10 @@ class Dropout(Layer):
     state_names = ("dropout_number", "dropout_step")
 
     def __init__(self, dropout_ratio: float = 0.5, inverted: bool = False) -> None:
-        if not 0 <= dropout_ratio < 1:
+        if not 0 <= dropout_ratio <= 1 or (inverted and dropout_ratio == 1):
+            limit = "< 1" if inverted else "<= 1"
             raise ValueError(
-                f"[Dropout] dropout_ratio: expected 0 <= ratio < 1, got {dropout_ratio}"
+                f"[Dropout] dropout_ratio: expected 0 <= ratio {limit}, got {dropout_ratio}"
             )
         self.dropout_ratio = dropout_ratio
         self.inverted = inverted

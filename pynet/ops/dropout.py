@@ -14,7 +14,7 @@ def dropout(
     u is a pure function of (seed, layer, step, position): the same call gives the same mask, for
     any number of threads. With `inverted` the kept values are divided by 1 - ratio.
 
-    Raises ValueError for a ratio outside [0, 1).
+    Raises ValueError for a ratio outside [0, 1], and for 1 with `inverted`.
 
     Source: Srivastava et al., "Dropout: A Simple Way to Prevent Neural Networks from
     Overfitting", 2014; Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", 2011.
