@@ -16,6 +16,11 @@
 // KERNEL(name, argument struct)
 #define PYNET_KERNELS(KERNEL)                                             \
   KERNEL(gemm, GemmArgs)                                                  \
+  KERNEL(conv2d, Conv2dArgs)                                              \
+  KERNEL(conv2d_dx, Conv2dDxArgs)                                         \
+  KERNEL(conv2d_dW, Conv2dDwArgs)                                         \
+  KERNEL(im2col, Im2colArgs)                                              \
+  KERNEL(col2im, Col2imArgs)                                              \
   KERNEL(max_pool2d, MaxPool2dArgs)                                       \
   KERNEL(max_pool2d_backward, MaxPool2dBackwardArgs)                      \
   KERNEL(avg_pool2d, AvgPool2dArgs)                                       \

@@ -1,0 +1,201 @@
+// The gradient of convolution's filters as a matrix product over all output pixels of all images:
+//
+//   dW^T (taps x filters) = windows of x (taps x pixels) * dout^T (pixels x filters)
+//
+//   phase 0   each tile adds up one chunk of the pixels for a block of taps, stretch by stretch:
+//             windows copied to L2, dout transposed to L1, sliver by sliver
+//   phase 1   adds the chunks in their order and turns the sum into dW
+//
+// Turned this way round only dout, which is small, is transposed; windows are copied in rows.
+#include "cpu/conv_shape.h"
+#include "cpu/gemm_micro.h"
+#include "cpu/kernel.h"
+#include "cpu/pack.h"
+#include "cpu/pack_image.h"
+
+namespace pynet::PYNET_ISA {
+namespace {
+
+struct Layout {
+  ConvShape s;
+  Axis y, x;
+  index_t M, C;  // filters and channels of a group
+  index_t taps;  // FH*FW
+  Source source;
+  index_t channels, part;  // a block of taps: some taps of some channels
+  index_t blocks;
+  index_t images, run, pieces;  // a stretch: `images` whole images, or `run` pixels of one
+  index_t stretches, chunks;
+  index_t padded;       // filters, as columns of a partial sum
+  index_t pitch, band;  // elements: of a row of windows, of scratch for open_windows
+};
+
+constexpr index_t kBlockTaps = 160;  // with kDepth pixels each: less than half of the L2 cache
+constexpr index_t kSumTaps = 64;     // taps and filters of a tile of phase 1
+constexpr index_t kSumFilters = 64;
+
+template <class T>
+Layout layout_of(const Conv2dDwArgs<T>& p) {
+  Layout l{};
+  const ConvShape s = l.s = flattened(p.s);
+  l.y = forward_axis(s.H, s.OH, s.FH, s.stride_h, s.pad_h, s.dilation_h);
+  l.x = forward_axis(s.W, s.OW, s.FW, s.stride_w, s.pad_w, s.dilation_w);
+  l.M = s.FN / s.groups, l.C = s.C / s.groups, l.taps = s.FH * s.FW;
+  l.padded = round_up(l.M, kCols<T>);
+
+  // Stretches of about kDepth pixels.
+  const index_t pixels = s.OH * s.OW;
+  l.images = min_of(s.N, max_of<index_t>(1, kDepth / pixels));
+  if (pixels <= kDepth) {
+    l.run = pixels;
+  } else if (s.OW > kDepth) {
+    l.run = ceil_div(s.OW, ceil_div(s.OW, kDepth));
+  } else {
+    l.run = s.OW * ceil_div(s.OH, ceil_div(s.OH, kDepth / s.OW));
+  }
+  l.pieces = s.OW > kDepth ? s.OH * ceil_div(s.OW, l.run) : ceil_div(pixels, l.run);
+  l.stretches = ceil_div(s.N, l.images) * l.pieces;
+  l.pitch = round_up(l.images * l.run, 8) + 2 * kLanes<T>;
+
+  l.part = ceil_div(l.taps, ceil_div(l.taps, kBlockTaps));
+  l.channels = max_of<index_t>(1, kBlockTaps / l.taps);
+  l.channels = ceil_div(l.C, ceil_div(l.C, l.channels));
+  const bool image = s.stride_w == 1 && stays_inside(l.y) && stays_inside(l.x);
+  const auto band = [&] {
+    const index_t rows = ceil_div(l.run, s.OW), cols = min_of(l.run, s.OW);
+    return band_size(l.y, l.x, static_cast<double>(l.channels), rows, cols);
+  };
+  while (!image && band() > 65536 && l.channels > 1) l.channels = (l.channels + 1) / 2;
+  l.source = image ? Source::Image : band() < 1e6 ? Source::Band : Source::Taps;
+  l.band = l.source == Source::Band   ? static_cast<index_t>(band())
+           : l.source == Source::Taps ? l.channels * l.part * l.run
+                                      : 0;
+  l.blocks = ceil_div(l.C, l.channels) * ceil_div(l.taps, l.part);
+
+  // Chunks: by the shape alone, so that the sums are the same for any number of threads.
+  const double size = static_cast<double>(s.groups) * l.C * l.taps * l.padded;
+  const double work = size * s.N * pixels;
+  index_t chunks = min_of<index_t>(l.stretches, ceil_div(32, s.groups * l.blocks));
+  while (chunks > 1 && (chunks * size > 4e6 || work / chunks < 2 * size * kDepth)) --chunks;
+  l.chunks = ceil_div(l.stretches, ceil_div(l.stretches, chunks));
+  return l;
+}
+
+// Partial sums: chunk, group, tap, filter.
+template <class T>
+T* partial_sum(const Layout& l, index_t chunk, index_t g, index_t tap, void* shared) {
+  const index_t taps = l.C * l.taps;
+  return static_cast<T*>(shared) + ((chunk * l.s.groups + g) * taps + tap) * l.padded;
+}
+
+// The pixels of an image that belong to a stretch.
+PYNET_INLINE Patch patch_of_stretch(const Layout& l, index_t piece) {
+  if (l.s.OW <= kDepth) {
+    const index_t first = piece * l.run;
+    return patch_of(l.x, first, min_of(first + l.run, l.s.OH * l.s.OW));
+  }
+  const index_t across = ceil_div(l.s.OW, l.run);
+  const index_t row = piece / across * l.s.OW, from = piece % across * l.run;
+  return patch_of(l.x, row + from, row + min_of(from + l.run, l.s.OW));
+}
+
+template <class T>
+void add_chunk(const Conv2dDwArgs<T>& p, const Layout& l, const Tile& tile) {
+  constexpr index_t S = kCols<T>, L = kLanes<T>;
+  const index_t block = tile.index % l.blocks, g = tile.index / l.blocks % l.s.groups;
+  const index_t chunk = tile.index / l.blocks / l.s.groups;
+  const index_t parts = ceil_div(l.taps, l.part);
+  const index_t c0 = block / parts * l.channels, channels = min_of(l.channels, l.C - c0);
+  const index_t t0 = block % parts * l.part, t1 = min_of(l.taps, t0 + l.part);
+  const index_t rows = channels * (t1 - t0), pixels = l.s.OH * l.s.OW, plane = l.s.H * l.s.W;
+
+  index_t* offsets = static_cast<index_t*>(tile.local);
+  T* windows = reinterpret_cast<T*>(offsets + kBlockTaps);
+  T* sliver = windows + kBlockTaps * l.pitch;
+  T* scratch = sliver + kDepth * S;
+  T* sum = partial_sum<T>(l, chunk, g, c0 * l.taps + t0, tile.shared);
+  const index_t per_chunk = ceil_div(l.stretches, l.chunks);
+  const index_t begin = chunk * per_chunk, end = min_of(l.stretches, begin + per_chunk);
+  for (index_t s = begin; s < end; ++s) {
+    const index_t n0 = s / l.pieces * l.images, n1 = min_of(l.s.N, n0 + l.images);
+    const Patch patch = patch_of_stretch(l, s % l.pieces);
+    const index_t count = patch.last - patch.first, depth = count * (n1 - n0);
+    for (index_t n = n0; n < n1; ++n) {
+      const T* image = p.x + ((n * l.s.groups + g) * l.C + c0) * plane;
+      const Windows<T> w =
+          open_windows(l.source, image, channels, t0, t1, l.y, l.x, patch, scratch);
+      tap_offsets(l.source, w, channels, t0, t1, l.y, l.x, offsets);
+      for (index_t i = 0; i < count; i += L) {
+        const Lanes<T> lanes =
+            lanes_at(l.source, w, l.x, patch, patch.first + i, min_of(L, count - i));
+        fetch(windows + (n - n0) * count + i, l.pitch, w.base, offsets, rows, lanes);
+      }
+    }
+    const Epilogue<T> e{1, 0, nullptr, s == begin, s == end - 1, false};
+    for (index_t m = 0; m < l.M; m += S) {
+      for (index_t n = n0; n < n1; ++n) {
+        const T* dout = p.dout + ((n * l.s.groups + g) * l.M + m) * pixels + patch.first;
+        pack_sliver<T, S>(sliver + (n - n0) * count * S, dout, pixels, 1, min_of(S, l.M - m),
+                          count);
+      }
+      const index_t slivers = ceil_div(rows, kRows);
+      for (index_t i = 0; i < slivers; ++i) {  // of equal heights: a low one would only wait
+        const index_t r0 = rows * i / slivers, r1 = rows * (i + 1) / slivers;
+        micro_kernel<T>(r1 - r0)(depth, windows + r0 * l.pitch, l.pitch, 1, sliver, S,
+                                 sum + r0 * l.padded + m, l.padded, S, e);
+      }
+    }
+  }
+}
+
+template <class T>
+void add_chunks_up(const Conv2dDwArgs<T>& p, const Layout& l, const Tile& tile) {
+  const index_t taps = l.C * l.taps;
+  const index_t tap_tiles = ceil_div(taps, kSumTaps), filter_tiles = ceil_div(l.M, kSumFilters);
+  const index_t t0 = tile.index % tap_tiles * kSumTaps, t1 = min_of(taps, t0 + kSumTaps);
+  const index_t m0 = tile.index / tap_tiles % filter_tiles * kSumFilters;
+  const index_t m1 = min_of(l.M, m0 + kSumFilters);
+  const index_t g = tile.index / tap_tiles / filter_tiles;
+  T* sums = static_cast<T*>(tile.local);
+  for (index_t t = t0; t < t1; ++t) {
+    for (index_t m = m0; m < m1; m += kLanes<T>) {
+      vec<T> sum = load(partial_sum<T>(l, 0, g, t, tile.shared) + m);
+      for (index_t chunk = 1; chunk < l.chunks; ++chunk) {
+        sum += load(partial_sum<T>(l, chunk, g, t, tile.shared) + m);
+      }
+      store(sums + (t - t0) * kSumFilters + (m - m0), sum);
+    }
+  }
+  transpose(p.dW + (g * l.M + m0) * taps + t0, taps, sums, kSumFilters, t1 - t0, m1 - m0);
+}
+
+template <class T>
+Work conv2d_dW_plan(const Conv2dDwArgs<T>& p) {
+  const Layout l = layout_of(p);
+  const index_t taps = l.C * l.taps;
+  const index_t sum_tiles = l.s.groups * ceil_div(taps, kSumTaps) * ceil_div(l.M, kSumFilters);
+  const index_t local = kBlockTaps * (sizeof(index_t) + l.pitch * sizeof(T)) +
+                        (kDepth * kCols<T> + l.band + 4 * kLanes<T>)*sizeof(T);
+  const double flops = 2.0 * l.s.N * l.s.FN * taps * l.s.OH * l.s.OW;
+  return Work{2,
+              {l.chunks * l.s.groups * l.blocks, sum_tiles},
+              static_cast<std::size_t>(l.chunks * l.s.groups * taps * l.padded) * sizeof(T),
+              static_cast<std::size_t>(max_of<index_t>(local, kSumTaps * kSumFilters * sizeof(T))),
+              flops * (sizeof(T) == 4 ? 0.015 : 0.03)};
+}
+
+template <class T>
+void conv2d_dW_run(const Conv2dDwArgs<T>& p, const Tile& tile) {
+  const Layout l = layout_of(p);
+  if (tile.phase == 0) {
+    add_chunk(p, l, tile);
+  } else {
+    add_chunks_up(p, l, tile);
+  }
+}
+
+}  // namespace
+
+PYNET_EXPORT(conv2d_dW, Conv2dDwArgs)
+
+}  // namespace pynet::PYNET_ISA
