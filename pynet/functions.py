@@ -72,7 +72,7 @@ def softmax(x: ArrayLike) -> Array:
 
 def sum_squared_error(y: ArrayLike, t: ArrayLike) -> Any:
     """Return 0.5 * sum((y - t)^2), a sum over the whole batch as in the book."""
-    return 0.5 * np.sum((np.asarray(y) - np.asarray(t)) ** 2)
+    return np.sum(0.5 * (np.asarray(y) - np.asarray(t)) ** 2)
 
 
 def cross_entropy_error(y: ArrayLike, t: ArrayLike) -> Any:
@@ -109,7 +109,7 @@ def cross_entropy_error(y: ArrayLike, t: ArrayLike) -> Any:
             f"[cross_entropy_error] t: expected labels 0 to {D - 1}, "
             f"got {labels.min()} to {labels.max()}"
         )
-    return -np.sum(np.log(probabilities[np.arange(N), labels] + 1e-7)) / N
+    return -np.mean(np.log(probabilities[np.arange(N), labels] + 1e-7))
 
 
 def softmax_loss(X: ArrayLike, t: ArrayLike) -> Any:

@@ -129,8 +129,10 @@ def test_cross_entropy_error_refuses_what_does_not_fit(t, error):
         F.cross_entropy_error(Y, t)
 
 
-def test_cross_entropy_error_of_float32_stays_float32():
-    assert F.cross_entropy_error(Y.astype(np.float32), np.array([2, 0])).dtype == np.float32
+def test_losses_of_float32_stay_float32():
+    y = Y.astype(np.float32)
+    assert F.cross_entropy_error(y, np.array([2, 0])).dtype == np.float32
+    assert F.sum_squared_error(y, y[::-1]).dtype == np.float32
 
 
 def test_softmax_loss():
