@@ -31,6 +31,7 @@ _SUBMODULES = (
     "optimizers",
     "params",
     "reference",
+    "schedules",
     "serialization",
     "trainer",
     "util",
