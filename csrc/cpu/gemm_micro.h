@@ -33,6 +33,7 @@ struct Epilogue {
   const T* row_bias = nullptr;  // of the tile's first row, instead of bias: convolution's filters
 };
 
+// One vector of C on its way out, given its column bias.
 template <class T>
 PYNET_INLINE vec<T> finish(vec<T> acc, vec<T> old, vec<T> bias, const Epilogue<T>& e) {
   vec<T> c = splat(e.alpha) * acc;
@@ -41,10 +42,14 @@ PYNET_INLINE vec<T> finish(vec<T> acc, vec<T> old, vec<T> bias, const Epilogue<T
   } else if (e.beta != 0) {
     c += splat(e.beta) * old;
   }
-  if (e.last && (e.bias || e.row_bias)) c += bias;
+  if (e.last && e.bias) c += bias;
   if (e.last && e.relu) c = c <= splat(T(0)) ? splat(T(0)) : c;  // NaN stays NaN
   return c;
 }
+
+// Stands in for a bias that is not there: adding zeros is cheaper than a branch for each vector.
+template <class T>
+constexpr T kNoBias[kCols<T> > kRows ? kCols<T> : kRows] = {};
 
 // C (ROWS x VECTORS vectors, the last columns beyond `cols` left alone) from K steps of
 // A (element (i, k) at a[i*a_row + k*a_col]) and B (row k at b + k*b_row).
@@ -66,21 +71,41 @@ void micro(index_t K, const T* a, index_t a_row, index_t a_col, const T* b, inde
     a += a_col;
     b += b_row;
   }
-  const bool read = !e.first || e.beta != 0;
   const bool whole = cols == VECTORS * L;
+  const bool read = !e.first || e.beta != 0;
+  const vec<T> alpha = splat(e.alpha), beta = splat(e.first ? e.beta : T(1));
+  const T* row_bias = e.last && e.row_bias ? e.row_bias : kNoBias<T>;
+  const T* col_bias = e.last && e.bias ? e.bias : kNoBias<T>;
+  const bool relu = e.last && e.relu;
 #pragma GCC unroll 8
   for (int v = 0; v < VECTORS; ++v) {
     const index_t n = whole ? L : min_of(L, cols - v * L);
     if (n <= 0) break;
-    vec<T> bias = e.last && e.bias ? load_n(e.bias + v * L, n) : vec<T>{};
+    const vec<T> bias = n == L ? load(col_bias + v * L) : load_n(col_bias + v * L, n);
+#pragma GCC unroll 16
+    for (int i = 0; i < ROWS; ++i) acc[i][v] = alpha * acc[i][v];
+    T* p = c + v * L;
+    if (read) {
+#pragma GCC unroll 16
+      for (int i = 0; i < ROWS; ++i) {
+        const vec<T> old = n == L ? load(p + i * c_row) : load_n(p + i * c_row, n);
+        acc[i][v] += beta * old;
+      }
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < ROWS; ++i) acc[i][v] += bias + splat(row_bias[i]);
+    if (relu) {
+#pragma GCC unroll 16
+      for (int i = 0; i < ROWS; ++i) {  // NaN stays NaN
+        acc[i][v] = acc[i][v] <= splat(T(0)) ? splat(T(0)) : acc[i][v];
+      }
+    }
 #pragma GCC unroll 16
     for (int i = 0; i < ROWS; ++i) {
-      if (e.row_bias) bias = splat(e.row_bias[i]);
-      T* p = c + i * c_row + v * L;
       if (n == L) {
-        store(p, finish<T>(acc[i][v], read ? load(p) : vec<T>{}, bias, e));
+        store(p + i * c_row, acc[i][v]);
       } else {
-        store_n(p, finish<T>(acc[i][v], read ? load_n(p, n) : vec<T>{}, bias, e), n);
+        store_n(p + i * c_row, acc[i][v], n);
       }
     }
   }
