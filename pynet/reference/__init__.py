@@ -1,0 +1,98 @@
+"""Every op of pynet again in short plain NumPy: the text to learn from and to check against.
+
+The names and arguments are those of `pynet.ops`, the formulas and the way they are computed are
+the textbook's. Nothing is checked and nothing is tuned. `pynet.backend.use("reference")` puts
+this module in the place of the C++ core.
+"""
+
+from pynet.reference._arrays import empty
+from pynet.reference.activation import (
+    relu,
+    relu_backward,
+    sigmoid,
+    sigmoid_backward,
+    tanh,
+    tanh_backward,
+)
+from pynet.reference.conv import col2im, conv2d, conv2d_dW, conv2d_dx, conv2d_naive, im2col
+from pynet.reference.dropout import dropout, dropout_backward
+from pynet.reference.elementwise import add, scale
+from pynet.reference.linear import gemm
+from pynet.reference.loss import (
+    log_softmax,
+    log_softmax_backward,
+    sigmoid_cross_entropy,
+    sigmoid_cross_entropy_backward,
+    softmax,
+    softmax_backward,
+    softmax_cross_entropy,
+    softmax_cross_entropy_backward,
+    squared_error,
+    squared_error_backward,
+)
+from pynet.reference.norm import batch_norm, batch_norm_backward
+from pynet.reference.pool import (
+    avg_pool2d,
+    avg_pool2d_backward,
+    global_avg_pool2d,
+    global_avg_pool2d_backward,
+    max_pool2d,
+    max_pool2d_backward,
+)
+from pynet.reference.reduce import norm, sum, sum_channels
+from pynet.reference.update import (
+    adagrad_update,
+    adam_update,
+    momentum_update,
+    nesterov_update,
+    rmsprop_update,
+    sgd_update,
+)
+
+__all__ = [
+    "adagrad_update",
+    "adam_update",
+    "add",
+    "avg_pool2d",
+    "avg_pool2d_backward",
+    "batch_norm",
+    "batch_norm_backward",
+    "col2im",
+    "conv2d",
+    "conv2d_dW",
+    "conv2d_dx",
+    "conv2d_naive",
+    "dropout",
+    "dropout_backward",
+    "empty",
+    "gemm",
+    "global_avg_pool2d",
+    "global_avg_pool2d_backward",
+    "im2col",
+    "log_softmax",
+    "log_softmax_backward",
+    "max_pool2d",
+    "max_pool2d_backward",
+    "momentum_update",
+    "nesterov_update",
+    "norm",
+    "relu",
+    "relu_backward",
+    "rmsprop_update",
+    "scale",
+    "sgd_update",
+    "sigmoid",
+    "sigmoid_backward",
+    "sigmoid_cross_entropy",
+    "sigmoid_cross_entropy_backward",
+    "softmax",
+    "softmax_backward",
+    "softmax_cross_entropy",
+    "softmax_cross_entropy_backward",
+    "squared_error",
+    "squared_error_backward",
+    "sum",
+    "sum_channels",
+    "tanh",
+    "tanh_backward",
+]
