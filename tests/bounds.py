@@ -30,6 +30,7 @@ EXACT = {
     "relu_backward",
     "add",
     "scale",
+    "clip",
     "dropout",
     "dropout_backward",
 }

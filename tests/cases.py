@@ -247,6 +247,7 @@ def elementwise_cases() -> Iterator[Case]:
     for s in shapes.ARRAYS:
         yield Case("add", text(s), (normal(*s), normal(*s)))
         yield Case("scale", text(s), (normal(*s), 0.3))
+        yield Case("clip", text(s), (normal(*s), -0.5, 0.7))
         yield Case("sum", text(s), (normal(*s),), terms=int(np.prod(s)))
         yield Case("norm", text(s), (normal(*s),), terms=int(np.prod(s)))
     for s in shapes.CHANNELS:

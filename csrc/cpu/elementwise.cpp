@@ -26,9 +26,24 @@ void scale_run(const ScaleArgs<T>& args, const Tile& tile) {
   });
 }
 
+template <class T>
+Work clip_plan(const ClipArgs<T>& args) {
+  return plan_elements(args.n, 2 * sizeof(T));
+}
+template <class T>
+void clip_run(const ClipArgs<T>& args, const Tile& tile) {
+  const vec<T> low = splat(args.low), high = splat(args.high);
+  for_tile<T>(args.n, tile, [&](index_t i, auto lanes) {
+    vec<T> x = lanes.load(args.x + i);
+    x = x < low ? low : x;  // a comparison with NaN is false
+    lanes.store(args.y + i, x > high ? high : x);
+  });
+}
+
 }  // namespace
 
 PYNET_EXPORT(add, AddArgs)
 PYNET_EXPORT(scale, ScaleArgs)
+PYNET_EXPORT(clip, ClipArgs)
 
 }  // namespace pynet::PYNET_ISA

@@ -27,11 +27,30 @@ py::array scale(py::object x_object, py::object alpha_object, py::object out) {
   });
 }
 
+py::array clip(py::object x_object, py::object low_object, py::object high_object, py::object out) {
+  Call call("clip");
+  Array x = call.array("x", x_object);
+  const double low = call.number("low", low_object), high = call.number("high", high_object);
+  if (low > high) {
+    fail_value(call.op(), "high",
+               "expected at least low, " + std::to_string(low) + ", got " + std::to_string(high));
+  }
+  return call.dispatch([&](auto zero) {
+    using T = decltype(zero);
+    Array y = call.output<T>("out", out, x.shape(), true);
+    run(kernels().clip,
+        ClipArgs<T>{y.data<T>(), x.data<T>(), y.size(), static_cast<T>(low), static_cast<T>(high)});
+    return y.object();
+  });
+}
+
 }  // namespace
 
 void bind_elementwise(py::module_& m) {
   m.def("add", &add, py::arg("a"), py::arg("b"), py::kw_only(), py::arg("out") = py::none());
   m.def("scale", &scale, py::arg("x"), py::arg("alpha"), py::kw_only(),
+        py::arg("out") = py::none());
+  m.def("clip", &clip, py::arg("x"), py::arg("low"), py::arg("high"), py::kw_only(),
         py::arg("out") = py::none());
 }
 

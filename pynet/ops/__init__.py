@@ -18,7 +18,7 @@ from pynet.ops.activation import (
 )
 from pynet.ops.conv import col2im, conv2d, conv2d_dW, conv2d_dx, im2col
 from pynet.ops.dropout import dropout, dropout_backward
-from pynet.ops.elementwise import add, scale
+from pynet.ops.elementwise import add, clip, scale
 from pynet.ops.linear import gemm
 from pynet.ops.loss import (
     log_softmax,
@@ -59,6 +59,7 @@ __all__ = [
     "avg_pool2d_backward",
     "batch_norm",
     "batch_norm_backward",
+    "clip",
     "col2im",
     "conv2d",
     "conv2d_dW",

@@ -17,3 +17,11 @@ def add(a: ArrayLike, b: ArrayLike, *, out: Array | None = None) -> Array:
 def scale(x: ArrayLike, alpha: float, *, out: Array | None = None) -> Array:
     """Return alpha * x."""
     return of(x).scale(x, alpha, out=out)
+
+
+def clip(x: ArrayLike, low: float, high: float, *, out: Array | None = None) -> Array:
+    """Return x held between low and high: min(max(x, low), high). NaN passes.
+
+    Raises ValueError when low > high.
+    """
+    return of(x).clip(x, low, high, out=out)

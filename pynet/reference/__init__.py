@@ -16,7 +16,7 @@ from pynet.reference.activation import (
 )
 from pynet.reference.conv import col2im, conv2d, conv2d_dW, conv2d_dx, conv2d_naive, im2col
 from pynet.reference.dropout import dropout, dropout_backward
-from pynet.reference.elementwise import add, scale
+from pynet.reference.elementwise import add, clip, scale
 from pynet.reference.linear import gemm
 from pynet.reference.loss import (
     log_softmax,
@@ -57,6 +57,7 @@ __all__ = [
     "avg_pool2d_backward",
     "batch_norm",
     "batch_norm_backward",
+    "clip",
     "col2im",
     "conv2d",
     "conv2d_dW",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from pynet._types import Array, ArrayLike
 from pynet.reference._arrays import as_float, floats, store
 
@@ -16,3 +18,9 @@ def scale(x: ArrayLike, alpha: float, *, out: Array | None = None) -> Array:
     """Multiple: y = alpha x."""
     x = as_float(x)
     return store(x * x.dtype.type(alpha), out)
+
+
+def clip(x: ArrayLike, low: float, high: float, *, out: Array | None = None) -> Array:
+    """Limits: y = low where x < low, high where x > high, else x."""
+    x = as_float(x)
+    return store(np.clip(x, x.dtype.type(low), x.dtype.type(high)), out)

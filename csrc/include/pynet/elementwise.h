@@ -23,4 +23,13 @@ struct ScaleArgs {
   T alpha;
 };
 
+// y = x, held between low and high; NaN passes
+template <class T>
+struct ClipArgs {
+  T* y;        // (n)
+  const T* x;  // (n)
+  index_t n;
+  T low, high;
+};
+
 }  // namespace pynet

@@ -34,6 +34,7 @@
   KERNEL(sum_channels, SumChannelsArgs)                                   \
   KERNEL(add, AddArgs)                                                    \
   KERNEL(scale, ScaleArgs)                                                \
+  KERNEL(clip, ClipArgs)                                                  \
   KERNEL(relu, ActivationArgs)                                            \
   KERNEL(relu_backward, ActivationBackwardArgs)                           \
   KERNEL(sigmoid, ActivationArgs)                                         \
