@@ -76,10 +76,28 @@ PYNET_INLINE PairOf<vfloat> join(vfloat even, vfloat odd) {
 }
 PYNET_INLINE PairOf<vdouble> join(vdouble even, vdouble odd) { return split(even, odd); }
 
-// p[0], p[2], p[4] ...; reads 2 * kLanes<T> elements.
+// A vector from two places in memory, one for each half, and back.
 template <class T>
-PYNET_INLINE vec<T> load_even(const T* p) {
-  return in_order(split(load(p), load(p + kLanes<T>)).first);
+PYNET_INLINE vec<T> load_halves(const T* low, const T* high) {
+#if defined(__AVX512F__)
+  return (vec<T>)_mm512_maskz_insertf64x4(
+      0xFF, _mm512_castpd256_pd512(_mm256_loadu_pd(reinterpret_cast<const double*>(low))),
+      _mm256_loadu_pd(reinterpret_cast<const double*>(high)), 1);
+#elif defined(__AVX2__)
+  return (vec<T>)_mm256_insertf128_pd(
+      _mm256_castpd128_pd256(_mm_loadu_pd(reinterpret_cast<const double*>(low))),
+      _mm_loadu_pd(reinterpret_cast<const double*>(high)), 1);
+#else
+  std::int64_t half[2];
+  __builtin_memcpy(&half[0], low, sizeof(half[0]));
+  __builtin_memcpy(&half[1], high, sizeof(half[1]));
+  return (vec<T>)vint64{half[0], half[1]};
+#endif
+}
+template <class T>
+PYNET_INLINE void store_halves(T* low, T* high, vec<T> v) {
+  __builtin_memcpy(low, &v, sizeof(v) / 2);
+  __builtin_memcpy(high, reinterpret_cast<const char*>(&v) + sizeof(v) / 2, sizeof(v) / 2);
 }
 
 }  // namespace

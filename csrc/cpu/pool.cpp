@@ -1,4 +1,6 @@
+#include "cpu/loop.h"
 #include "cpu/pool_2x2.h"
+#include "cpu/pool_phases.h"
 #include "cpu/wide.h"
 
 namespace pynet::PYNET_ISA {
@@ -73,67 +75,70 @@ PYNET_INLINE void max_window(const PoolShape& s, const T* x, index_t oy, index_t
   *arg = static_cast<std::int32_t>(where);
 }
 
-// The windows of kLanes<T> neighbours that lie inside the image from left to right.
-template <class T, class Load>
-PYNET_INLINE void max_windows(const PoolShape& s, const T* x, index_t oy, index_t ox, T* y,
-                              std::int32_t* arg, const Load& load_strided) {
-  const index_t top = oy * s.stride_h - s.pad_h, left = ox * s.stride_w - s.pad_w;
-  const Span rows = inside(top, s.FH, s.H);
-  Best<T> best{load_strided(x + (top + rows.begin) * s.W + left), place<T>(rows.begin * s.FW)};
-  for (index_t fy = rows.begin; fy < rows.end; ++fy) {
-    const T* row = x + (top + fy) * s.W + left;
-    for (index_t fx = 0; fx < s.FW; ++fx) {
-      best = better<T>(best, {load_strided(row + fx), place<T>(fy * s.FW + fx)});
-    }
+template <class T>
+PYNET_INLINE void prepare_max(const PoolShape& s, const Phases<T>& p) {
+  prepare(s, p, static_cast<T>(-__builtin_inf()));
+  // The first column of each window that is in the image: it wins where all pixels are -inf.
+  for (index_t ox = 0; ox < s.OW + kLanes<T>; ++ox) {
+    p.window[ox] = static_cast<T>(max_of(s.pad_w - ox * s.stride_w, index_t{0}));
   }
-  store(y, best.value);
-  store_places(arg, best.where);
 }
 
-// One row of outputs: the windows at the edges one by one, those between as vectors.
-template <class T, class Load>
-PYNET_INLINE void max_row(const PoolShape& s, const T* x, index_t oy, T* y, std::int32_t* arg,
-                          const Load& load_strided) {
-  const index_t first = min_of(s.OW, ceil_div(s.pad_w, s.stride_w));
-  // A vector of stride 2 loads one element beyond its windows: that must be in the row as well.
-  const index_t room = s.W + s.pad_w - s.FW - (s.stride_w - 1);
-  const index_t vectors = room < 0 ? 0 : min_of(s.OW, room / s.stride_w + 1);
-  index_t ox = 0;
-  for (; ox < first; ++ox) max_window(s, x, oy, ox, y + ox, arg + ox);
-  for (; ox + kLanes<T> <= vectors; ox += kLanes<T>) {
-    max_windows(s, x, oy, ox, y + ox, arg + ox, load_strided);
-  }
-  if (ox > first && ox < vectors) {
-    ox = vectors - kLanes<T>;  // some windows a second time, with the same result
-    max_windows(s, x, oy, ox, y + ox, arg + ox, load_strided);
-    ox = vectors;
-  }
-  for (; ox < s.OW; ++ox) max_window(s, x, oy, ox, y + ox, arg + ox);
+template <class T>
+PYNET_INLINE void max_plane(const PoolShape& s, const Phases<T>& p, const T* x, T* y,
+                            std::int32_t* arg) {
+  deal_out(s, p, x);
+  for_windows<T>(s, [&](index_t oy, index_t ox, index_t n) {
+    const index_t top = oy * s.stride_h - s.pad_h;
+    const Span rows = inside(top, s.FH, s.H);
+    const T* first = p.pixels + top * (p.row / s.stride_w) + ox;
+    ivec<T> k = place<T>(rows.begin * s.FW);
+    Best<T> best{splat(static_cast<T>(-__builtin_inf())),
+                 k + __builtin_convertvector(load(p.window + ox), ivec<T>)};
+    for (index_t i = rows.begin * s.FW; i < rows.end * s.FW; ++i, k += 1) {
+      best = better<T>(best, {load(first + p.offset[i]), k});
+    }
+    const index_t to = oy * s.OW + ox;
+    if (n == kLanes<T>) {
+      store(y + to, best.value);
+      store_places(arg + to, best.where);
+    } else {
+      std::int32_t where[kLanes<T>];
+      store_n(y + to, best.value, n);
+      store_places(where, best.where);
+      for (index_t j = 0; j < n; ++j) arg[to + j] = where[j];
+    }
+  });
 }
 
 template <class T>
 Work max_pool2d_plan(const MaxPool2dArgs<T>& args) {
   const PoolShape& s = args.s;
   const double taps = is_2x2(s) ? 2 : static_cast<double>(s.FH * s.FW);
-  return plan_planes(s, 0, pixels(s) * sizeof(T) * 0.06 + outputs(s) * taps * 0.3);
+  return plan_planes(s, is_2x2(s) ? 0 : phases_bytes<T>(s),
+                     pixels(s) * sizeof(T) * 0.06 + outputs(s) * taps * 0.3);
 }
 
 template <class T>
 void max_pool2d_run(const MaxPool2dArgs<T>& args, const Tile& tile) {
   const PoolShape& s = args.s;
+  const bool phases = has_phases(s) && !is_2x2(s);
+  const Phases<T> p = phases_of<T>(s, tile.local);
+  if (phases) prepare_max(s, p);
   for_planes(s, tile, [&](index_t plane) {
     const T* x = args.x + plane * s.H * s.W;
     T* y = args.y + plane * s.OH * s.OW;
     std::int32_t* arg = args.arg + plane * s.OH * s.OW;
-    for (index_t oy = 0; oy < s.OH; ++oy, y += s.OW, arg += s.OW) {
-      if (is_2x2(s)) {
-        max_row_2x2(x + 2 * oy * s.W, x + (2 * oy + 1) * s.W, s.OW, y, arg);
-      } else if (s.stride_w == 1) {
-        max_row(s, x, oy, y, arg, [](const T* p) { return load(p); });
-      } else if (s.stride_w == 2) {
-        max_row(s, x, oy, y, arg, [](const T* p) { return load_even(p); });
-      } else {
-        for (index_t ox = 0; ox < s.OW; ++ox) max_window(s, x, oy, ox, y + ox, arg + ox);
+    if (is_2x2(s)) {
+      for (index_t oy = 0; oy < s.OH; ++oy) {
+        const T* top = x + 2 * oy * s.W;
+        max_row_2x2(top, top + s.W, s.OW, y + oy * s.OW, arg + oy * s.OW);
+      }
+    } else if (phases) {
+      max_plane(s, p, x, y, arg);
+    } else {
+      for (index_t oy = 0; oy < s.OH; ++oy) {
+        for (index_t ox = 0; ox < s.OW; ++ox, ++y, ++arg) max_window(s, x, oy, ox, y, arg);
       }
     }
   });
@@ -180,38 +185,82 @@ void max_pool2d_backward_run(const MaxPool2dBackwardArgs<T>& args, const Tile& t
 
 // --- average, forward ----------------------------------------------------------------------------
 
+PYNET_INLINE bool is_global(const PoolShape& s) {
+  return s.FH == s.H && s.FW == s.W && s.pad_h == 0 && s.pad_w == 0;
+}
+
+template <class T>
+PYNET_INLINE T avg_window(const PoolShape& s, const T* x, bool count_pad, index_t oy, index_t ox) {
+  const index_t top = oy * s.stride_h - s.pad_h, left = ox * s.stride_w - s.pad_w;
+  const Span rows = inside(top, s.FH, s.H), columns = inside(left, s.FW, s.W);
+  T sum = 0;
+  for (index_t fy = rows.begin; fy < rows.end; ++fy) {
+    const T* row = x + (top + fy) * s.W + left;
+    for (index_t fx = columns.begin; fx < columns.end; ++fx) sum += row[fx];
+  }
+  return sum / static_cast<T>(window_size(s, count_pad, oy, ox));
+}
+
+// Pixels of the image in each column of windows, or all of their pixels.
+template <class T>
+PYNET_INLINE void prepare_avg(const PoolShape& s, bool count_pad, T* sizes) {
+  for (index_t ox = 0; ox < s.OW; ++ox) {
+    const Span columns = inside(ox * s.stride_w - s.pad_w, s.FW, s.W);
+    sizes[ox] = static_cast<T>(count_pad ? s.FW : columns.end - columns.begin);
+  }
+}
+
+template <class T>
+PYNET_INLINE void avg_plane(const PoolShape& s, const Phases<T>& p, const T* x, bool count_pad,
+                            T* y) {
+  deal_out(s, p, x);
+  for_windows<T>(s, [&](index_t oy, index_t ox, index_t n) {
+    const index_t top = oy * s.stride_h - s.pad_h;
+    const Span rows = inside(top, s.FH, s.H);
+    const T* first = p.pixels + top * (p.row / s.stride_w) + ox;
+    vec<T> sum{};
+    for (index_t i = rows.begin * s.FW; i < rows.end * s.FW; ++i) {
+      sum += load(first + p.offset[i]);
+    }
+    const index_t height = count_pad ? s.FH : rows.end - rows.begin;
+    sum /= load(p.window + ox) * splat(static_cast<T>(height));
+    if (n == kLanes<T>) {
+      store(y + oy * s.OW + ox, sum);
+    } else {
+      store_n(y + oy * s.OW + ox, sum, n);
+    }
+  });
+}
+
 template <class T>
 Work avg_pool2d_plan(const AvgPool2dArgs<T>& args) {
   const PoolShape& s = args.s;
-  const double taps = static_cast<double>(s.FH * s.FW);
-  return plan_planes(s, 0, pixels(s) * sizeof(T) * 0.06 + outputs(s) * taps * 0.3);
+  const double taps = is_global(s) ? 0 : static_cast<double>(s.FH * s.FW);
+  return plan_planes(s, phases_bytes<T>(s), pixels(s) * sizeof(T) * 0.06 + outputs(s) * taps * 0.3);
 }
 
 template <class T>
 void avg_pool2d_run(const AvgPool2dArgs<T>& args, const Tile& tile) {
   const PoolShape& s = args.s;
+  const Phases<T> p = phases_of<T>(s, tile.local);
+  if (has_phases(s)) {
+    prepare(s, p, T{0});
+    for (index_t ox = 0; ox < kLanes<T>; ++ox) p.window[s.OW + ox] = 1;
+    prepare_avg(s, args.count_pad, p.window);
+  }
   for_planes(s, tile, [&](index_t plane) {
     const T* x = args.x + plane * s.H * s.W;
     T* y = args.y + plane * s.OH * s.OW;
-    if (s.FH == s.H && s.FW == s.W && s.OH * s.OW == 1 && s.pad_h == 0 && s.pad_w == 0) {
+    if (is_global(s)) {
       vdouble sums[4] = {};
       for_wide(s.H * s.W, sums,
                [&](index_t i, vdouble& sum, auto lanes) { sum += lanes.load(x + i); });
       *y = static_cast<T>(sum_of(sums) / static_cast<double>(s.H * s.W));
-      return;
-    }
-    for (index_t oy = 0; oy < s.OH; ++oy, y += s.OW) {
-      const index_t top = oy * s.stride_h - s.pad_h;
-      const Span rows = inside(top, s.FH, s.H);
-      for (index_t ox = 0; ox < s.OW; ++ox) {
-        const index_t left = ox * s.stride_w - s.pad_w;
-        const Span columns = inside(left, s.FW, s.W);
-        T sum = 0;
-        for (index_t fy = rows.begin; fy < rows.end; ++fy) {
-          const T* row = x + (top + fy) * s.W + left;
-          for (index_t fx = columns.begin; fx < columns.end; ++fx) sum += row[fx];
-        }
-        y[ox] = sum / static_cast<T>(window_size(s, args.count_pad, oy, ox));
+    } else if (has_phases(s)) {
+      avg_plane(s, p, x, args.count_pad, y);
+    } else {
+      for (index_t oy = 0; oy < s.OH; ++oy) {
+        for (index_t ox = 0; ox < s.OW; ++ox) *y++ = avg_window(s, x, args.count_pad, oy, ox);
       }
     }
   });
@@ -219,11 +268,42 @@ void avg_pool2d_run(const AvgPool2dArgs<T>& args, const Tile& tile) {
 
 // --- average, backward ---------------------------------------------------------------------------
 
+// The stride as a constant where it is common: then the compiler makes vectors of the loop.
+template <class T>
+PYNET_INLINE void add_strided(T* to, const T* from, index_t n, index_t stride) {
+  if (stride == 1) {
+    for_vectors<T>(0, n, [&](index_t i, auto lanes) {
+      lanes.store(to + i, lanes.load(to + i) + lanes.load(from + i));
+    });
+  } else {
+    for (index_t i = 0; i < n; ++i) to[i * stride] += from[i];
+  }
+}
+
+// Adds each window's share to its pixels, in the order of fy and fx.
+template <class T>
+PYNET_INLINE void avg_scatter(const PoolShape& s, T* dx, const T* share) {
+  for (index_t fy = 0; fy < s.FH; ++fy) {
+    for (index_t fx = 0; fx < s.FW; ++fx) {
+      const index_t first = ceil_div(max_of(s.pad_w - fx, index_t{0}), s.stride_w);
+      const index_t last =
+          min_of(s.OW, ceil_div(max_of(s.W + s.pad_w - fx, index_t{0}), s.stride_w));
+      if (first >= last) continue;
+      for (index_t oy = 0; oy < s.OH; ++oy) {
+        const index_t y = oy * s.stride_h - s.pad_h + fy;
+        if (y < 0 || y >= s.H) continue;
+        add_strided(dx + y * s.W + first * s.stride_w + fx - s.pad_w, share + oy * s.OW + first,
+                    last - first, s.stride_w);
+      }
+    }
+  }
+}
+
 template <class T>
 Work avg_pool2d_backward_plan(const AvgPool2dBackwardArgs<T>& args) {
   const PoolShape& s = args.s;
-  const double taps = static_cast<double>(s.FH * s.FW);
-  Work work = plan_planes(s, static_cast<std::size_t>(s.OH * s.OW) * sizeof(T),
+  const double taps = is_global(s) ? 0 : static_cast<double>(s.FH * s.FW);
+  Work work = plan_planes(s, static_cast<std::size_t>((s.OH + 1) * s.OW) * sizeof(T),
                           pixels(s) * sizeof(T) * 0.06 + outputs(s) * taps * 0.3);
   if (args.grad == Grad::Skip) work.tiles[0] = 0;
   return work;
@@ -232,33 +312,28 @@ Work avg_pool2d_backward_plan(const AvgPool2dBackwardArgs<T>& args) {
 template <class T>
 void avg_pool2d_backward_run(const AvgPool2dBackwardArgs<T>& args, const Tile& tile) {
   const PoolShape& s = args.s;
-  T* share = static_cast<T*>(tile.local);
+  const bool add = args.grad == Grad::Add;
+  T* share = static_cast<T*>(tile.local);  // (OH, OW)
+  T* sizes = share + s.OH * s.OW;          // (OW)
+  prepare_avg(s, args.count_pad, sizes);
   for_planes(s, tile, [&](index_t plane) {
     T* dx = args.dx + plane * s.H * s.W;
     const T* dout = args.dout + plane * s.OH * s.OW;
     for (index_t oy = 0; oy < s.OH; ++oy) {
+      const Span rows = inside(oy * s.stride_h - s.pad_h, s.FH, s.H);
+      const T height = static_cast<T>(args.count_pad ? s.FH : rows.end - rows.begin);
       for (index_t ox = 0; ox < s.OW; ++ox) {
-        const index_t i = oy * s.OW + ox;
-        share[i] = dout[i] / static_cast<T>(window_size(s, args.count_pad, oy, ox));
+        share[oy * s.OW + ox] = dout[oy * s.OW + ox] / (sizes[ox] * height);
       }
     }
-    if (args.grad == Grad::Write) {
+    if (is_global(s)) {
+      for (index_t i = 0; i < s.H * s.W; ++i) dx[i] = add ? dx[i] + share[0] : share[0];
+      return;
+    }
+    if (!add) {
       for (index_t i = 0; i < s.H * s.W; ++i) dx[i] = 0;
     }
-    // Row by row of the windows: each pixel adds its shares in the order of fy and fx.
-    for (index_t fy = 0; fy < s.FH; ++fy) {
-      for (index_t oy = 0; oy < s.OH; ++oy) {
-        const index_t y = oy * s.stride_h - s.pad_h + fy;
-        if (y < 0 || y >= s.H) continue;
-        for (index_t fx = 0; fx < s.FW; ++fx) {
-          T* row = dx + y * s.W + fx - s.pad_w;
-          const index_t first = ceil_div(max_of(s.pad_w - fx, index_t{0}), s.stride_w);
-          const index_t last = min_of(s.OW, ceil_div(s.W + s.pad_w - fx, s.stride_w));
-          const T* from = share + oy * s.OW;
-          for (index_t ox = first; ox < last; ++ox) row[ox * s.stride_w] += from[ox];
-        }
-      }
-    }
+    avg_scatter(s, dx, share);
   });
 }
 

@@ -25,6 +25,26 @@ PYNET_INLINE void store_places(std::int32_t* p, vint64 v) {
   __builtin_memcpy(p, &narrow, sizeof(narrow));
 }
 
+// The same, half a vector from or to each of two places in memory.
+PYNET_INLINE vint32 load_places(const std::int32_t* low, const std::int32_t* high, float) {
+  return (vint32)load_halves(reinterpret_cast<const float*>(low),
+                             reinterpret_cast<const float*>(high));
+}
+PYNET_INLINE vint64 load_places(const std::int32_t* low, const std::int32_t* high, double) {
+  std::int32_t places[kLanes<double>];
+  __builtin_memcpy(places, low, sizeof(places) / 2);
+  __builtin_memcpy(places + kLanes<double> / 2, high, sizeof(places) / 2);
+  return load_places(places, double{});
+}
+template <class V>
+PYNET_INLINE void store_places(std::int32_t* low, std::int32_t* high, V v) {
+  constexpr index_t L = sizeof(V) / sizeof(v[0]);
+  std::int32_t places[L];
+  store_places(places, v);
+  __builtin_memcpy(low, places, sizeof(places) / 2);
+  __builtin_memcpy(high, places + L / 2, sizeof(places) / 2);
+}
+
 template <class T>
 PYNET_INLINE ivec<T> place(index_t k) {
   return ivec<T>{} + static_cast<typename VecOf<T>::iscalar>(k);
@@ -68,6 +88,14 @@ PYNET_INLINE void max_row_2x2(const T* top, const T* bottom, index_t OW, T* y, s
     if (OW % L) whole(OW - L);  // some windows a second time, with the same result
     return;
   }
+  if (OW >= L / 2) {
+    const index_t ox = OW - L / 2;
+    const Best<T> best =
+        max_2x2<T>(load(top), load(top + 2 * ox), load(bottom), load(bottom + 2 * ox));
+    store_halves(y, y + ox, best.value);
+    store_places(arg, arg + ox, best.where);
+    return;
+  }
   const index_t n0 = min_of(2 * OW, L), n1 = 2 * OW - n0;
   const Best<T> best =
       max_2x2<T>(load_n(top, n0), load_n(top + L, n1), load_n(bottom, n0), load_n(bottom + L, n1));
@@ -89,19 +117,27 @@ PYNET_INLINE void max_backward_row_2x2(T* top, T* bottom, index_t OW, const T* d
   const auto one = [](ivec<T> where, vec<T> d, index_t k) {
     return (vec<T>)((where == place<T>(k)) & (ivec<T>)d);
   };
-  const auto whole = [&](index_t ox) {
-    const vec<T> d = spread(load(dout + ox));
-    const ivec<T> where = spread(load_places(arg + ox, T{}));
+  // Half a vector of windows at `low`, the other half at `high`.
+  const auto at = [&](index_t low, index_t high, vec<T> d, ivec<T> where) {
+    d = spread(d), where = spread(where);
     const PairOf<vec<T>> upper = join(one(where, d, 0), one(where, d, 1));
     const PairOf<vec<T>> lower = join(one(where, d, 2), one(where, d, 3));
-    write(top + 2 * ox, upper.first), write(top + 2 * ox + L, upper.second);
-    write(bottom + 2 * ox, lower.first), write(bottom + 2 * ox + L, lower.second);
+    write(top + 2 * low, upper.first), write(top + 2 * high, upper.second);
+    write(bottom + 2 * low, lower.first), write(bottom + 2 * high, lower.second);
+  };
+  const auto whole = [&](index_t ox) {
+    at(ox, ox + L / 2, load(dout + ox), load_places(arg + ox, T{}));
   };
   index_t ox = 0;
   for (; ox + L <= OW; ox += L) whole(ox);
   if (ox == OW) return;
   if (ox > 0 && !add) {
     whole(OW - L);  // some windows a second time, with the same result
+    return;
+  }
+  if (OW >= L / 2 && !add) {
+    const index_t high = OW - L / 2;
+    at(0, high, load_halves(dout, dout + high), load_places(arg, arg + high, T{}));
     return;
   }
   const index_t n = OW - ox, n0 = min_of(2 * n, L), n1 = 2 * n - n0;
