@@ -83,10 +83,10 @@ def _check_directory(members: list[zipfile.ZipInfo], size: int) -> None:
     for member in members:
         name = member.filename
         if not name.endswith(".npy") or name in seen:
-            raise FormatError(f"expected one NAME.npy for each array, got {name!r}")
+            raise FormatError(f"expected one NAME.npy for each array, got {name!r:.80}")
         seen.add(name)
         if member.compress_type not in _METHODS or member.flag_bits & 1:
-            raise FormatError(f"expected plain or deflated members, got {member!r}")
+            raise FormatError(f"expected plain or deflated members, got {member!r:.200}")
 
 
 def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:
@@ -96,15 +96,18 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[A
             raise FormatError(f"expected npy version 1 or 2, got {version}")
         shape, fortran, dtype = _HEADERS[version](file, max_header_size=_HEADER_LIMIT)
         if not is_numeric(dtype):
-            got = f"{dtype} for {member.filename!r}"
+            got = f"{dtype} for {member.filename!r:.80}"
             raise FormatError(f"expected bool, integers or floats, got {got}")
         nbytes = math.prod(shape) * dtype.itemsize
-        if min(shape, default=0) < 0 or nbytes != member.file_size - file.tell():
-            got = f"shape {shape} of {dtype} for {member.filename!r} of {member.file_size} bytes"
+        if nbytes != member.file_size - file.tell():
+            got = (
+                f"shape {shape} of {dtype} for {member.filename!r:.80} of {member.file_size} bytes"
+            )
             raise FormatError(f"expected data as in the header, got {got}")
-        data = file.read(nbytes)
-        # Reading past the end makes zipfile compare the checksum.
-        if len(data) != nbytes or file.read(1):
-            raise FormatError(f"expected {nbytes} bytes for {member.filename!r}, got {len(data)}")
+        data = file.read(nbytes)  # zipfile compares the checksum at the end of the member
+        if len(data) != nbytes:
+            raise FormatError(
+                f"expected {nbytes} bytes for {member.filename!r:.80}, got {len(data)}"
+            )
     array: NDArray[Any] = np.ndarray(shape, dtype, data, order="F" if fortran else "C")
     return np.array(array, dtype.newbyteorder("="), order="C")
