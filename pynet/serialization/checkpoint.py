@@ -23,7 +23,6 @@ import os
 import re
 import warnings
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
@@ -216,6 +215,8 @@ def _check_json(op: str, place: str, value: object) -> object:
 
 
 def _library_version() -> str:
+    from importlib.metadata import PackageNotFoundError, version  # slow to import, needed late
+
     try:
         return version("pynet")
     except PackageNotFoundError:  # a checkout that is not installed
