@@ -2,11 +2,11 @@
 //
 //   dW^T (taps x filters) = windows of x (taps x pixels) * dout^T (pixels x filters)
 //
-//   phase 0   each tile adds up one chunk of the pixels for a block of taps, stretch by stretch:
-//             windows copied to L2, dout transposed to L1, sliver by sliver
+//   phase 0   each tile adds up one chunk of the pixels for a block of taps, stretch by stretch
 //   phase 1   adds the chunks in their order and turns the sum into dW
 //
-// Turned this way round only dout, which is small, is transposed; windows are copied in rows.
+// Turned this way round, only dout is packed, once for all taps: a row of the windows is a row of
+// the image, and the micro-kernel reads it where it lies.
 #include "cpu/conv_shape.h"
 #include "cpu/gemm_micro.h"
 #include "cpu/kernel.h"
@@ -26,12 +26,12 @@ struct Layout {
   index_t blocks;
   index_t images, run, pieces;  // a stretch: `images` whole images, or `run` pixels of one
   index_t stretches, chunks;
-  index_t padded;       // filters, as columns of a partial sum
-  index_t pitch, band;  // elements: of a row of windows, of scratch for open_windows
+  index_t padded;  // filters, as columns of a partial sum
+  index_t band;    // elements of scratch for open_windows, for each image
 };
 
-constexpr index_t kBlockTaps = 160;  // with kDepth pixels each: less than half of the L2 cache
-constexpr index_t kSumTaps = 64;     // taps and filters of a tile of phase 1
+constexpr index_t kBlockTaps = 192;
+constexpr index_t kSumTaps = 64;  // taps and filters of a tile of phase 1
 constexpr index_t kSumFilters = 64;
 
 template <class T>
@@ -55,7 +55,6 @@ Layout layout_of(const Conv2dDwArgs<T>& p) {
   }
   l.pieces = s.OW > kDepth ? s.OH * ceil_div(s.OW, l.run) : ceil_div(pixels, l.run);
   l.stretches = ceil_div(s.N, l.images) * l.pieces;
-  l.pitch = round_up(l.images * l.run, 8) + 2 * kLanes<T>;
 
   l.part = ceil_div(l.taps, ceil_div(l.taps, kBlockTaps));
   l.channels = max_of<index_t>(1, kBlockTaps / l.taps);
@@ -99,9 +98,62 @@ PYNET_INLINE Patch patch_of_stretch(const Layout& l, index_t piece) {
   return patch_of(l.x, row + from, row + min_of(from + l.run, l.s.OW));
 }
 
+// The pixels of a stretch as the micro-kernel walks over them.
+struct Walk {
+  index_t images, image_step, lines, line_step, run;
+};
+
+// c (ROWS taps x kCols filters) += windows * b, where tap i's window begins at a + offsets[i].
+template <class T, int ROWS>
+void micro_windows(const Walk& walk, const T* a, const index_t* offsets, const T* b, T* c,
+                   index_t c_row, bool first) {
+  constexpr index_t L = kLanes<T>;
+  vec<T> acc[ROWS][kVectors] = {};
+  for (index_t n = 0; n < walk.images; ++n) {
+    for (index_t line = 0; line < walk.lines; ++line) {
+      const T* window[ROWS];
+      for (int i = 0; i < ROWS; ++i) {
+        window[i] = a + n * walk.image_step + line * walk.line_step + offsets[i];
+      }
+      for (index_t k = 0; k < walk.run; ++k) {
+        vec<T> row[kVectors];
+#pragma GCC unroll 8
+        for (int v = 0; v < kVectors; ++v) row[v] = load(b + v * L);
+#pragma GCC unroll 16
+        for (int i = 0; i < ROWS; ++i) {
+          const vec<T> element = splat(window[i][k]);
+#pragma GCC unroll 8
+          for (int v = 0; v < kVectors; ++v) acc[i][v] = fma(element, row[v], acc[i][v]);
+        }
+        b += kCols<T>;
+      }
+    }
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < ROWS; ++i) {
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v) {
+      T* p = c + i * c_row + v * L;
+      store(p, first ? acc[i][v] : load(p) + acc[i][v]);
+    }
+  }
+}
+
+template <class T>
+using WindowKernel = void (*)(const Walk&, const T*, const index_t*, const T*, T*, index_t, bool);
+
+template <class T, int ROWS = kRows>
+PYNET_INLINE WindowKernel<T> window_kernel(index_t rows) {
+  if constexpr (ROWS > 1) {
+    return rows == ROWS ? micro_windows<T, ROWS> : window_kernel<T, ROWS - 1>(rows);
+  } else {
+    return micro_windows<T, 1>;
+  }
+}
+
 template <class T>
 void add_chunk(const Conv2dDwArgs<T>& p, const Layout& l, const Tile& tile) {
-  constexpr index_t S = kCols<T>, L = kLanes<T>;
+  constexpr index_t S = kCols<T>;
   const index_t block = tile.index % l.blocks, g = tile.index / l.blocks % l.s.groups;
   const index_t chunk = tile.index / l.blocks / l.s.groups;
   const index_t parts = ceil_div(l.taps, l.part);
@@ -110,39 +162,40 @@ void add_chunk(const Conv2dDwArgs<T>& p, const Layout& l, const Tile& tile) {
   const index_t rows = channels * (t1 - t0), pixels = l.s.OH * l.s.OW, plane = l.s.H * l.s.W;
 
   index_t* offsets = static_cast<index_t*>(tile.local);
-  T* windows = reinterpret_cast<T*>(offsets + kBlockTaps);
-  T* sliver = windows + kBlockTaps * l.pitch;
+  T* sliver = reinterpret_cast<T*>(offsets + kBlockTaps);
   T* scratch = sliver + kDepth * S;
   T* sum = partial_sum<T>(l, chunk, g, c0 * l.taps + t0, tile.shared);
   const index_t per_chunk = ceil_div(l.stretches, l.chunks);
   const index_t begin = chunk * per_chunk, end = min_of(l.stretches, begin + per_chunk);
+  const index_t x_image = l.s.C * plane, dout_image = l.s.FN * pixels;
   for (index_t s = begin; s < end; ++s) {
-    const index_t n0 = s / l.pieces * l.images, n1 = min_of(l.s.N, n0 + l.images);
+    const index_t n0 = s / l.pieces * l.images, images = min_of(l.images, l.s.N - n0);
     const Patch patch = patch_of_stretch(l, s % l.pieces);
-    const index_t count = patch.last - patch.first, depth = count * (n1 - n0);
-    for (index_t n = n0; n < n1; ++n) {
-      const T* image = p.x + ((n * l.s.groups + g) * l.C + c0) * plane;
-      const Windows<T> w =
-          open_windows(l.source, image, channels, t0, t1, l.y, l.x, patch, scratch);
-      tap_offsets(l.source, w, channels, t0, t1, l.y, l.x, offsets);
-      for (index_t i = 0; i < count; i += L) {
-        const Lanes<T> lanes =
-            lanes_at(l.source, w, l.x, patch, patch.first + i, min_of(L, count - i));
-        fetch(windows + (n - n0) * count + i, l.pitch, w.base, offsets, rows, lanes);
-      }
+    const index_t count = patch.last - patch.first;
+    const T* x = p.x + n0 * x_image + (g * l.C + c0) * plane;
+    const T* dout = p.dout + n0 * dout_image + g * l.M * pixels + patch.first;
+    Windows<T> w{};
+    for (index_t n = images - 1; n >= 0; --n) {
+      w = open_windows(l.source, x + n * x_image, channels, t0, t1, l.y, l.x, patch,
+                       scratch + n * l.band);
     }
-    const Epilogue<T> e{1, 0, nullptr, s == begin, s == end - 1, false};
+    tap_offsets(l.source, w, channels, t0, t1, l.y, l.x, offsets);
+    Walk walk{images, l.source == Source::Image ? x_image : l.band, 1, 0, count};
+    if (l.source != Source::Taps && patch.y1 > patch.y0 + 1) {
+      walk.lines = patch.y1 - patch.y0;
+      walk.line_step = w.out_row;
+      walk.run = l.s.OW;
+    }
     for (index_t m = 0; m < l.M; m += S) {
-      for (index_t n = n0; n < n1; ++n) {
-        const T* dout = p.dout + ((n * l.s.groups + g) * l.M + m) * pixels + patch.first;
-        pack_sliver<T, S>(sliver + (n - n0) * count * S, dout, pixels, 1, min_of(S, l.M - m),
-                          count);
+      for (index_t n = 0; n < images; ++n) {
+        pack_sliver<T, S>(sliver + n * count * S, dout + n * dout_image + m * pixels, pixels, 1,
+                          min_of(S, l.M - m), count);
       }
       const index_t slivers = ceil_div(rows, kRows);
       for (index_t i = 0; i < slivers; ++i) {  // of equal heights: a low one would only wait
         const index_t r0 = rows * i / slivers, r1 = rows * (i + 1) / slivers;
-        micro_kernel<T>(r1 - r0)(depth, windows + r0 * l.pitch, l.pitch, 1, sliver, S,
-                                 sum + r0 * l.padded + m, l.padded, S, e);
+        window_kernel<T>(r1 - r0)(walk, w.base, offsets + r0, sliver, sum + r0 * l.padded + m,
+                                  l.padded, s == begin);
       }
     }
   }
@@ -174,8 +227,8 @@ Work conv2d_dW_plan(const Conv2dDwArgs<T>& p) {
   const Layout l = layout_of(p);
   const index_t taps = l.C * l.taps;
   const index_t sum_tiles = l.s.groups * ceil_div(taps, kSumTaps) * ceil_div(l.M, kSumFilters);
-  const index_t local = kBlockTaps * (sizeof(index_t) + l.pitch * sizeof(T)) +
-                        (kDepth * kCols<T> + l.band + 4 * kLanes<T>)*sizeof(T);
+  const index_t local =
+      kBlockTaps * sizeof(index_t) + (kDepth * kCols<T> + l.images * l.band) * sizeof(T);
   const double flops = 2.0 * l.s.N * l.s.FN * taps * l.s.OH * l.s.OW;
   return Work{2,
               {l.chunks * l.s.groups * l.blocks, sum_tiles},

@@ -57,28 +57,41 @@ struct Windows {
   index_t channel, tap_row, phase, out_row;  // elements from one to the next
 };
 
-// Elements of scratch that a band needs: more than any patch of `rows` x `cols` outputs uses.
+// Elements of scratch that a band needs for `rows` x `cols` outputs, with a vector to spare.
 PYNET_INLINE double band_size(const Axis& y, const Axis& x, double channels, double rows,
                               double cols) {
   const double phases = static_cast<double>(min_of(x.stride, reach(x) + 1));
   const double width = cols + static_cast<double>(reach(x) / x.stride);
-  return channels * ((rows - 1) * y.stride + reach(y) + 1) * phases * width;
+  return channels * ((rows - 1) * y.stride + reach(y) + 1) * phases * width + 64;
 }
 
-// Element p + i*stride of a row for i < n, zero outside of the row.
+// The outputs whose tap at `at` + p*stride lies inside of an image of `size`.
+struct Span {
+  index_t begin, end;
+};
+PYNET_INLINE Span span_inside(index_t at, index_t size, index_t stride, index_t outputs) {
+  const index_t begin = at >= 0 ? 0 : min_of(outputs, ceil_div(-at, stride));
+  const index_t end = at >= size ? 0 : min_of(outputs, ceil_div(size - at, stride));
+  return {begin, max_of(begin, end)};
+}
+
 template <class T>
-PYNET_INLINE void copy_padded(T* dst, const T* row, index_t size, index_t p, index_t stride,
-                              index_t n) {
-  // first i with p + i*stride >= 0, first i with p + i*stride >= size
-  const index_t begin = min_of(n, p >= 0 ? 0 : ceil_div(-p, stride));
-  const index_t end = max_of(begin, p >= size ? 0 : min_of(n, ceil_div(size - p, stride)));
+PYNET_INLINE void zero(T* dst, index_t n) {
   index_t i = 0;
-  for (; i < begin; ++i) dst[i] = 0;
-  if (stride == 1) {
-    for (; i + kLanes<T> <= end; i += kLanes<T>) store(dst + i, load(row + p + i));
-  }
-  for (; i < end; ++i) dst[i] = row[p + i * stride];
+  for (; i + kLanes<T> <= n; i += kLanes<T>) store(dst + i, vec<T>{});
   for (; i < n; ++i) dst[i] = 0;
+}
+
+// dst[i] = src[i*stride] for i < n; may write beyond n, up to a vector.
+template <class T>
+PYNET_INLINE void copy_row(T* dst, const T* src, index_t stride, index_t n) {
+  index_t i = 0;
+  if (stride == 1) {
+    for (; i + kLanes<T> <= n; i += kLanes<T>) store(dst + i, load(src + i));
+    if (i < n) store(dst + i, load_n(src + i, n - i));
+  } else {
+    for (; i < n; ++i) dst[i] = src[i * stride];
+  }
 }
 
 template <class T>
@@ -89,14 +102,23 @@ Windows<T> fill_band(const T* image, index_t channels, const Axis& y, const Axis
   const index_t rows = (p.y1 - p.y0 - 1) * y.stride + reach(y) + 1;
   const index_t row = phases * width;
   const index_t in_y = p.y0 * y.stride + lowest(y), in_x = p.x0 * x.stride + lowest(x);
-  for (index_t c = 0; c < channels; ++c) {
-    for (index_t r = 0; r < rows; ++r) {
-      if (r % y.stride > reach(y)) continue;  // between two windows
-      T* dst = band + (c * rows + r) * row;
-      const bool inside = in_y + r >= 0 && in_y + r < y.in;
-      const T* src = image + (c * y.in + (inside ? in_y + r : 0)) * x.in;
-      for (index_t phase = 0; phase < phases; ++phase) {
-        copy_padded(dst + phase * width, src, inside ? x.in : 0, in_x + phase, x.stride, width);
+  for (index_t phase = 0; phase < phases; ++phase) {
+    const Span span = span_inside(in_x + phase, x.in, x.stride, width);
+    for (index_t c = 0; c < channels; ++c) {
+      const T* src = image + (c * y.in + in_y) * x.in + in_x + phase + span.begin * x.stride;
+      T* dst = band + c * rows * row + phase * width;
+      index_t between = 0;  // rows since the last window began
+      for (index_t r = 0; r < rows; ++r, dst += row, src += x.in) {
+        if (between <= reach(y)) {
+          if (in_y + r < 0 || in_y + r >= y.in) {
+            zero(dst, width);
+          } else {
+            zero(dst, span.begin);
+            copy_row(dst + span.begin, src, x.stride, span.end - span.begin);
+            zero(dst + span.end, width - span.end);
+          }
+        }
+        if (++between == y.stride) between = 0;
       }
     }
   }
