@@ -1,6 +1,9 @@
 // Chooses the kernel table of this processor, once.
 #include <atomic>
+#include <cstddef>
 #include <cstdlib>
+#include <iterator>
+#include <mutex>
 #include <stdexcept>
 
 #include "built_isas.h"
@@ -45,10 +48,17 @@ struct Choice {
 
 std::atomic<const Choice*> g_choice{nullptr};
 
-const Choice* make_choice(const Isa& isa) {
-  Choice* choice = new Choice{&isa, {}};  // lives as long as the process: kernels may be running
-  isa.fill_table(&choice->table);
-  return choice;
+// The table of one set, which must be one that this processor has: code that fills the table is
+// compiled for it too. A table is never freed, as another thread's kernel may hold it.
+const Choice* choice_of(const Isa& isa) {
+  static Choice choices[std::size(kBuilt)];
+  static std::once_flag filled[std::size(kBuilt)];
+  const std::ptrdiff_t i = &isa - kBuilt;
+  std::call_once(filled[i], [&] {
+    choices[i].isa = &isa;
+    isa.fill_table(&choices[i].table);
+  });
+  return &choices[i];
 }
 
 std::string list() {
@@ -77,10 +87,9 @@ const Choice& chosen() {
   const Choice* choice = g_choice.load(std::memory_order_acquire);
   if (choice) return *choice;
   const char* asked = std::getenv("PYNET_ISA");
-  const Choice* mine = make_choice(asked && *asked ? find(asked, "PYNET_ISA") : best());
-  if (g_choice.compare_exchange_strong(choice, mine)) return *mine;
-  delete mine;  // another thread was first
-  return *choice;
+  const Choice* mine = choice_of(asked && *asked ? find(asked, "PYNET_ISA") : best());
+  // Another thread may have been first, with set_isa.
+  return g_choice.compare_exchange_strong(choice, mine) ? *mine : *choice;
 }
 
 }  // namespace
@@ -98,8 +107,7 @@ std::vector<std::string> isas() {
 }
 
 void set_isa(const std::string& name) {
-  // The old choice is kept: a kernel of another thread may still hold its table.
-  g_choice.store(make_choice(find(name, "set_isa")), std::memory_order_release);
+  g_choice.store(choice_of(find(name, "set_isa")), std::memory_order_release);
 }
 
 }  // namespace pynet
