@@ -6,21 +6,36 @@
 namespace pynet::PYNET_ISA {
 namespace {
 
-// The elements of one tile of an array (N, C, S) with what body(channel, vector or scalar position)
-// needs: for each channel's S elements, or for each sample's row of channels where S is 1.
+// The vectors begin .. end-1 of a row. Where the body may see an element twice, the last vector is
+// a whole one that overlaps the one before.
 template <class T, class Body>
-PYNET_INLINE void for_channel_tile(const ChannelTile& at, index_t C, index_t S, const Body& body) {
+PYNET_INLINE void for_row(index_t begin, index_t end, bool twice, const Body& body) {
+  constexpr index_t L = kLanes<T>;
+  index_t i = begin;
+  for (; i + L <= end; i += L) body(i, Whole{});
+  if (i == end) return;
+  if (twice && end - begin >= L) {
+    body(end - L, Whole{});
+  } else {
+    body(i, Part{end - i});
+  }
+}
+
+// Calls body(i, lanes, values) for the elements i of one tile of an array (N, C, S), where
+// values = of_channel(get), and get(p) is the vector that belongs to the elements from p (C).
+template <class T, class OfChannel, class Body>
+PYNET_INLINE void for_channel_tile(const ChannelTile& at, index_t C, index_t S, bool twice,
+                                   const OfChannel& of_channel, const Body& body) {
   for (index_t n = at.n0; n < at.n1; ++n) {
     if (S == 1) {
-      for_vectors<T>(at.c0, at.c1, [&](index_t c, auto lanes) {
-        body(n * C + c, lanes, [&](const T* p) { return lanes.load(p + c); });
+      for_row<T>(at.c0, at.c1, twice, [&](index_t c, auto lanes) {
+        body(n * C + c, lanes, of_channel([&](const T* p) { return lanes.load(p + c); }));
       });
     } else {
       for (index_t c = at.c0; c < at.c1; ++c) {
+        const auto values = of_channel([&](const T* p) { return splat(p[c]); });
         const index_t row = (n * C + c) * S;
-        for_vectors<T>(0, S, [&](index_t i, auto lanes) {
-          body(row + i, lanes, [&](const T* p) { return splat(p[c]); });
-        });
+        for_row<T>(0, S, twice, [&](index_t i, auto lanes) { body(row + i, lanes, values); });
       }
     }
   }
@@ -153,10 +168,15 @@ void batch_norm_run(const BatchNormArgs<T>& args, const Tile& tile) {
   } else if (tile.phase == 1) {
     for (index_t c = at.c0; c < at.c1; ++c) finish_channel(args, t, c, scratch);
   } else {
-    for_channel_tile<T>(at, C, S, [&](index_t i, auto lanes, auto of_channel) {
-      const vec<T> xc = lanes.load(args.x + i) - of_channel(args.mean);
-      lanes.store(args.y + i, fma(of_channel(scratch.slope), xc, of_channel(scratch.offset)));
-    });
+    struct Values {
+      vec<T> mean, slope, offset;
+    };
+    for_channel_tile<T>(
+        at, C, S, true,
+        [&](auto get) { return Values{get(args.mean), get(scratch.slope), get(scratch.offset)}; },
+        [&](index_t i, auto lanes, const Values& v) {
+          lanes.store(args.y + i, fma(v.slope, lanes.load(args.x + i) - v.mean, v.offset));
+        });
   }
 }
 
@@ -267,15 +287,32 @@ void batch_norm_backward_run(const BatchNormBackwardArgs<T>& args, const Tile& t
   } else if (tile.phase == 1) {
     for (index_t c = at.c0; c < at.c1; ++c) finish_channel(args, t, c, scratch);
   } else {
-    const bool train = args.train, add = args.grad == Grad::Add;
-    for_channel_tile<T>(at, C, S, [&](index_t i, auto lanes, auto of_channel) {
-      vec<T> dx = of_channel(scratch.a) * lanes.load(args.dout + i);
-      if (train) {
-        const vec<T> xc = lanes.load(args.x + i) - of_channel(args.mean);
-        dx = fma(of_channel(scratch.b), xc, dx + of_channel(scratch.c));
+    struct Values {
+      vec<T> mean, a, b, c;
+    };
+    const auto values = [&](auto get) {
+      return Values{get(args.mean), get(scratch.a), get(scratch.b), get(scratch.c)};
+    };
+    const auto write = [&](const auto& dx) {
+      if (args.grad == Grad::Add) {
+        for_channel_tile<T>(at, C, S, false, values, [&](index_t i, auto lanes, const Values& v) {
+          lanes.store(args.dx + i, lanes.load(args.dx + i) + dx(i, lanes, v));
+        });
+      } else {
+        for_channel_tile<T>(at, C, S, true, values, [&](index_t i, auto lanes, const Values& v) {
+          lanes.store(args.dx + i, dx(i, lanes, v));
+        });
       }
-      lanes.store(args.dx + i, add ? lanes.load(args.dx + i) + dx : dx);
-    });
+    };
+    if (args.train) {
+      write([&](index_t i, auto lanes, const Values& v) {
+        const vec<T> xc = lanes.load(args.x + i) - v.mean;
+        return fma(v.b, xc, fma(v.a, lanes.load(args.dout + i), v.c));
+      });
+    } else {
+      write(
+          [&](index_t i, auto lanes, const Values& v) { return v.a * lanes.load(args.dout + i); });
+    }
   }
 }
 

@@ -17,13 +17,22 @@ PYNET_INLINE vdouble load_wide(const float* p) {
   __builtin_memcpy(&v, p, sizeof(v));
   return __builtin_convertvector(v, vdouble);
 }
-template <class T>
-PYNET_INLINE vdouble load_wide_n(const T* p, index_t n) {
-  double lane[kWide] = {};
-  for (index_t i = 0; i < n; ++i) lane[i] = static_cast<double>(p[i]);
-  return load(lane);
+PYNET_INLINE vdouble load_wide_n(const double* p, index_t n) { return load_n(p, n); }
+PYNET_INLINE vdouble load_wide_n(const float* p, index_t n) {
+#if defined(__AVX512F__)
+  const vfloat_half v = (vfloat_half)_mm256_maskz_loadu_ps(static_cast<__mmask8>((1u << n) - 1), p);
+#elif defined(__AVX2__)
+  const __m128i first =
+      _mm_cmpgt_epi32(_mm_set1_epi32(static_cast<int>(n)), _mm_setr_epi32(0, 1, 2, 3));
+  const vfloat_half v = (vfloat_half)_mm_maskload_ps(p, first);
+#else
+  vfloat_half v{};
+  for (index_t i = 0; i < kWide; ++i) {
+    if (i < n) v[i] = p[i];
+  }
+#endif
+  return __builtin_convertvector(v, vdouble);
 }
-
 PYNET_INLINE void store_wide(double* p, vdouble v) { store(p, v); }
 PYNET_INLINE void store_wide(float* p, vdouble v) {
   const vfloat_half narrow = __builtin_convertvector(v, vfloat_half);
@@ -56,10 +65,9 @@ struct WidePart {
     for (index_t i = 0; i < n; ++i) p[i] = static_cast<T>(lane[i]);
   }
   PYNET_INLINE vdouble keep(vdouble v) const {
-    double lane[kWide];
-    store_wide(lane, v);
-    for (index_t i = n; i < kWide; ++i) lane[i] = 0;
-    return pynet::PYNET_ISA::load(lane);
+    vint64 lane;
+    for (index_t i = 0; i < kWide; ++i) lane[i] = i;
+    return (vdouble)((lane < n) & (vint64)v);
   }
 };
 
@@ -97,7 +105,8 @@ PYNET_INLINE void for_columns(index_t begin, index_t end, const Body& body) {
 }
 
 // How an array (N, C, S) is cut for sums per channel: tiles of `rows` samples by `channels`
-// channels, about kChunk elements, so that each tile's sums are few beside its elements.
+// channels, about kChunk elements, so that each tile's sums are few beside its elements: at least
+// 64 to a sum where channels are summed side by side (S = 1), 1024 where they are summed in turn.
 struct ChannelTiling {
   index_t channels, rows;
   index_t column_tiles, row_tiles;
@@ -105,7 +114,7 @@ struct ChannelTiling {
 
 PYNET_INLINE ChannelTiling tile_channels(index_t N, index_t C, index_t S) {
   ChannelTiling t;
-  t.channels = min_of(C, max_of(kChunk / max_of(S, index_t{64}), index_t{1}));
+  t.channels = min_of(C, max_of(kChunk / max_of(S, index_t{S == 1 ? 64 : 1024}), index_t{1}));
   t.rows = min_of(N, max_of(kChunk / (S * t.channels), index_t{1}));
   t.column_tiles = ceil_div(C, t.channels);
   t.row_tiles = ceil_div(N, t.rows);
