@@ -12,8 +12,7 @@ std::uint64_t counter(const Call& call, const char* name, const py::object& obje
                                : py::reinterpret_steal<py::object>(PyNumber_Index(object.ptr()));
   if (!index) {
     PyErr_Clear();
-    fail_type(call.op(), name,
-              "expected an integer, got " + std::string(py::str(py::repr(object))));
+    fail_type(call.op(), name, "expected an integer, got " + text_of(object));
   }
   return PyLong_AsUnsignedLongLongMask(index.ptr());
 }
@@ -27,7 +26,7 @@ py::tuple dropout(py::object x_object, py::object ratio_object, py::object seed,
   if (ratio < 0 || ratio > 1 || (inverted && ratio32 == 1)) {
     fail_value(call.op(), "ratio",
                std::string("expected 0 <= ratio ") + (inverted ? "<" : "<=") + " 1, got " +
-                   std::string(py::str(py::repr(ratio_object))));
+                   text_of(ratio_object));
   }
   const RandomState state{counter(call, "seed", seed),
                           static_cast<std::uint32_t>(counter(call, "layer", layer)),
