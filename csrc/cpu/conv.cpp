@@ -281,7 +281,7 @@ void multiply(const Product<T>& p, const Layout& l, const T* packed, const T* im
       for (index_t m = m0; m < m1; m += R) {
         const index_t rows = min_of(R, m1 - m);
         if (p.bias) e.row_bias = p.bias + g * p.M + m;
-        micro_kernel<T>(rows)(st.depth, packed + st.before * l.padded_rows + m * st.depth, 1, R,
+        micro_kernel<T>(rows, cols)(st.depth, packed + st.before * l.padded_rows + m * st.depth, 1, R,
                               sliver, S, c + (m - m0) * c_row + q - patch.first, c_row, cols, e);
       }
     }

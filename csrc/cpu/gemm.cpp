@@ -32,7 +32,7 @@ Layout layout_of(const GemmArgs<T>& p) {
   l.dot = p.A_col == 1 && p.B_row == 1 && (p.M <= 2 || p.N <= 4);
   l.rows = !l.dot && p.B_col == 1 && p.M <= 2;
   // Rows of A can be read where they lie; that pays while each is used by few slivers of B.
-  l.pack_a = !(p.A_col == 1 && p.N <= 4 * S) && !(p.M <= R);
+  l.pack_a = !(p.A_col == 1 && p.N <= 16 * S) && !(p.M <= R);
   l.pack_b = !(p.B_col == 1 && p.M <= 2 * R);
   l.stretches = max_of<index_t>(1, ceil_div(p.K, kDepth));
   l.depth = max_of<index_t>(1, round_up(ceil_div(p.K, l.stretches), 8));
@@ -236,8 +236,8 @@ void run_tile(const GemmArgs<T>& p, const Layout& l, const T* packed_a, const T*
         const index_t rows = min_of(R, m1 - m);
         const T* a =
             l.pack_a ? packed_a + k0 * l.padded_rows + m * depth : A + m * p.A_row + k0 * p.A_col;
-        micro_kernel<T>(rows)(depth, a, l.pack_a ? 1 : p.A_row, l.pack_a ? R : p.A_col, b, b_row,
-                              C + m * p.C_row + n, p.C_row, cols, e);
+        micro_kernel<T>(rows, cols)(depth, a, l.pack_a ? 1 : p.A_row, l.pack_a ? R : p.A_col, b,
+                                    b_row, C + m * p.C_row + n, p.C_row, cols, e);
       }
     }
   }

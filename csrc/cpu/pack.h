@@ -19,10 +19,12 @@ PYNET_INLINE void interleave(T* dst, index_t dst_step, const T* src, index_t row
 }
 
 #if defined(__AVX2__)
-// dst[k*dst_step + i] = src[i*row + k] for an 8 x 8 block.
-PYNET_INLINE void transpose_block(float* dst, index_t dst_step, const float* src, index_t row) {
+// dst[k*dst_step + i] = src[i*row + k] for an 8 x 8 block; rows beyond `rows` are zeros.
+PYNET_INLINE void transpose_block(float* dst, index_t dst_step, const float* src, index_t row,
+                                  index_t rows = 8) {
   __m256 r[8], s[8];
-  for (int i = 0; i < 8; ++i) r[i] = _mm256_loadu_ps(src + i * row);
+  for (int i = 0; i < 8; ++i)
+    r[i] = i < rows ? _mm256_loadu_ps(src + i * row) : _mm256_setzero_ps();
   for (int i = 0; i < 4; ++i) {
     s[2 * i] = _mm256_unpacklo_ps(r[2 * i], r[2 * i + 1]);
     s[2 * i + 1] = _mm256_unpackhi_ps(r[2 * i], r[2 * i + 1]);
@@ -39,9 +41,11 @@ PYNET_INLINE void transpose_block(float* dst, index_t dst_step, const float* src
   }
 }
 // The same for a 4 x 4 block.
-PYNET_INLINE void transpose_block(double* dst, index_t dst_step, const double* src, index_t row) {
+PYNET_INLINE void transpose_block(double* dst, index_t dst_step, const double* src, index_t row,
+                                  index_t rows = 4) {
   __m256d r[4], s[4];
-  for (int i = 0; i < 4; ++i) r[i] = _mm256_loadu_pd(src + i * row);
+  for (int i = 0; i < 4; ++i)
+    r[i] = i < rows ? _mm256_loadu_pd(src + i * row) : _mm256_setzero_pd();
   for (int i = 0; i < 2; ++i) {
     s[2 * i] = _mm256_unpacklo_pd(r[2 * i], r[2 * i + 1]);
     s[2 * i + 1] = _mm256_unpackhi_pd(r[2 * i], r[2 * i + 1]);
@@ -55,14 +59,16 @@ template <class T>
 constexpr index_t kBlock = 32 / static_cast<index_t>(sizeof(T));
 #else
 template <class T>
-PYNET_INLINE void transpose_block(T* dst, index_t dst_step, const T* src, index_t row) {
-  interleave(dst, dst_step, src, row, 4, 4);
+PYNET_INLINE void transpose_block(T* dst, index_t dst_step, const T* src, index_t row,
+                                  index_t rows = 4) {
+  interleave(dst, dst_step, src, row, rows, 4);
 }
 template <class T>
 constexpr index_t kBlock = 4;
 #endif
 
-// dst[k*dst_step + i] = src[i*row + k] for i < rows, k < K.
+// dst[k*dst_step + i] = src[i*row + k] for i < rows, k < K; elements rows .. dst_step-1 of a step
+// may become zeros.
 template <class T>
 void transpose(T* dst, index_t dst_step, const T* src, index_t row, index_t rows, index_t K) {
   constexpr index_t B = kBlock<T>;
@@ -73,7 +79,17 @@ void transpose(T* dst, index_t dst_step, const T* src, index_t row, index_t rows
       transpose_block(dst + k * dst_step + i, dst_step, src + i * row + k, row);
     interleave(dst + k * dst_step + i, dst_step, src + i * row + k, row, B, K - k);
   }
-  interleave(dst + i, dst_step, src + i * row, row, rows - i, K);
+  if (i == rows) return;
+  // The last rows, fewer than a block. A whole block is stored all the same: its zeros fall on the
+  // padding of the step, or on the start of the next step, which is written after.
+  const bool fits = i + B <= dst_step;
+  index_t k = 0;
+  if (fits || i == 0) {
+    for (; k + B + (fits ? 0 : 1) <= K; k += B) {
+      transpose_block(dst + k * dst_step + i, dst_step, src + i * row + k, row, rows - i);
+    }
+  }
+  interleave(dst + k * dst_step + i, dst_step, src + i * row + k, row, rows - i, K - k);
 }
 
 // One sliver: element (i, k) is src[i*row + k*col]; rows <= WIDTH.

@@ -1,0 +1,97 @@
+// The innermost loop of every matrix product, for each size of tile.
+#include "cpu/gemm_micro.h"
+
+namespace pynet::PYNET_ISA {
+namespace {
+
+// Stands in for a bias that is not there: adding zeros is cheaper than a branch for each vector.
+template <class T>
+constexpr T kNoBias[kCols<T> > kRows ? kCols<T> : kRows] = {};
+
+// C (ROWS x VECTORS vectors, the last columns beyond `cols` left alone) from K steps of
+// A (element (i, k) at a[i*a_row + k*a_col]) and B (row k at b + k*b_row).
+template <class T, int ROWS, int VECTORS>
+void micro(index_t K, const T* a, index_t a_row, index_t a_col, const T* b, index_t b_row, T* c,
+           index_t c_row, index_t cols, const Epilogue<T>& e) {
+  constexpr index_t L = kLanes<T>;
+  vec<T> acc[ROWS][VECTORS] = {};
+  for (index_t k = 0; k < K; ++k) {
+    vec<T> row[VECTORS];
+#pragma GCC unroll 8
+    for (int v = 0; v < VECTORS; ++v) row[v] = load(b + v * L);
+#pragma GCC unroll 16
+    for (int i = 0; i < ROWS; ++i) {
+      const vec<T> element = splat(a[i * a_row]);
+#pragma GCC unroll 8
+      for (int v = 0; v < VECTORS; ++v) acc[i][v] = fma(element, row[v], acc[i][v]);
+    }
+    a += a_col;
+    b += b_row;
+  }
+  const bool whole = cols == VECTORS * L;
+  const bool read = !e.first || e.beta != 0;
+  const vec<T> alpha = splat(e.alpha), beta = splat(e.first ? e.beta : T(1));
+  const T* row_bias = e.last && e.row_bias ? e.row_bias : kNoBias<T>;
+  const T* col_bias = e.last && e.bias ? e.bias : kNoBias<T>;
+  const bool relu = e.last && e.relu;
+#pragma GCC unroll 8
+  for (int v = 0; v < VECTORS; ++v) {
+    const index_t n = whole ? L : min_of(L, cols - v * L);
+    if (n <= 0) break;
+    const vec<T> bias = n == L ? load(col_bias + v * L) : load_n(col_bias + v * L, n);
+#pragma GCC unroll 16
+    for (int i = 0; i < ROWS; ++i) acc[i][v] = alpha * acc[i][v];
+    T* p = c + v * L;
+    if (read) {
+#pragma GCC unroll 16
+      for (int i = 0; i < ROWS; ++i) {
+        const vec<T> old = n == L ? load(p + i * c_row) : load_n(p + i * c_row, n);
+        acc[i][v] += beta * old;
+      }
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < ROWS; ++i) acc[i][v] += bias + splat(row_bias[i]);
+    if (relu) {
+#pragma GCC unroll 16
+      for (int i = 0; i < ROWS; ++i) {  // NaN stays NaN
+        acc[i][v] = acc[i][v] <= splat(T(0)) ? splat(T(0)) : acc[i][v];
+      }
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < ROWS; ++i) {
+      if (n == L) {
+        store(p + i * c_row, acc[i][v]);
+      } else {
+        store_n(p + i * c_row, acc[i][v], n);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+#if defined(__aarch64__)
+#define PYNET_ROW(T, ROWS) {nullptr, micro<T, ROWS, 1>, micro<T, ROWS, 2>, micro<T, ROWS, 3>},
+#else
+#define PYNET_ROW(T, ROWS) {nullptr, micro<T, ROWS, 1>, micro<T, ROWS, 2>},
+#endif
+#define PYNET_ROWS_6(T) \
+  PYNET_ROW(T, 1) PYNET_ROW(T, 2) PYNET_ROW(T, 3) PYNET_ROW(T, 4) PYNET_ROW(T, 5) PYNET_ROW(T, 6)
+#define PYNET_ROWS_8(T) PYNET_ROWS_6(T) PYNET_ROW(T, 7) PYNET_ROW(T, 8)
+#define PYNET_ROWS_14(T)                                                              \
+  PYNET_ROWS_8(T)                                                                     \
+  PYNET_ROW(T, 9) PYNET_ROW(T, 10) PYNET_ROW(T, 11) PYNET_ROW(T, 12) PYNET_ROW(T, 13) \
+      PYNET_ROW(T, 14)
+
+#if defined(__AVX512F__)
+#define PYNET_ALL_ROWS PYNET_ROWS_14
+#elif defined(__aarch64__)
+#define PYNET_ALL_ROWS PYNET_ROWS_8
+#else
+#define PYNET_ALL_ROWS PYNET_ROWS_6
+#endif
+
+MicroTableF32 kMicroF32 = {{}, PYNET_ALL_ROWS(float)};
+MicroTableF64 kMicroF64 = {{}, PYNET_ALL_ROWS(double)};
+
+}  // namespace pynet::PYNET_ISA
