@@ -35,8 +35,11 @@ PYNET_INLINE void transpose_block(float* dst, index_t dst_step, const float* src
     r[4 * i + 2] = _mm256_shuffle_ps(s[4 * i + 1], s[4 * i + 3], 0x44);
     r[4 * i + 3] = _mm256_shuffle_ps(s[4 * i + 1], s[4 * i + 3], 0xee);
   }
+  // In the order of the steps: transpose() lets a step run over into the next one.
   for (int i = 0; i < 4; ++i) {
     _mm256_storeu_ps(dst + i * dst_step, _mm256_permute2f128_ps(r[i], r[i + 4], 0x20));
+  }
+  for (int i = 0; i < 4; ++i) {
     _mm256_storeu_ps(dst + (i + 4) * dst_step, _mm256_permute2f128_ps(r[i], r[i + 4], 0x31));
   }
 }
@@ -52,6 +55,8 @@ PYNET_INLINE void transpose_block(double* dst, index_t dst_step, const double* s
   }
   for (int i = 0; i < 2; ++i) {
     _mm256_storeu_pd(dst + i * dst_step, _mm256_permute2f128_pd(s[i], s[i + 2], 0x20));
+  }
+  for (int i = 0; i < 2; ++i) {
     _mm256_storeu_pd(dst + (i + 2) * dst_step, _mm256_permute2f128_pd(s[i], s[i + 2], 0x31));
   }
 }
