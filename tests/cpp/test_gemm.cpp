@@ -43,7 +43,7 @@ int wrong_products(int count, unsigned seed) {
   int wrong = 0;
   for (int i = 0; i < count; ++i) {
     const auto size = [&](index_t most) { return static_cast<index_t>(random() % most + 1); };
-    const index_t M = size(70), N = size(70), K = size(i % 10 == 0 ? 700 : 70);
+    const index_t M = size(70), N = size(i % 6 == 0 ? 400 : 70), K = size(i % 5 == 0 ? 700 : 70);
     const bool trans_a = random() % 2, trans_b = random() % 2;
     const auto A = small_integers<T>(random, M * K), B = small_integers<T>(random, K * N);
     const auto bias = small_integers<T>(random, N);
