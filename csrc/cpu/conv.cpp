@@ -8,8 +8,8 @@
 // The input gradient is a convolution of dout with the filters turned round. With a stride, the
 // pixels of dx fall into classes, by their remainders modulo the stride, and each class meets only
 // its own taps of the filter: nothing is multiplied by an inserted zero.
+#include "cpu/conv_micro.h"
 #include "cpu/conv_shape.h"
-#include "cpu/gemm_micro.h"
 #include "cpu/kernel.h"
 #include "cpu/pack_image.h"
 
@@ -45,7 +45,9 @@ struct Layout {
   index_t band;  // elements of scratch for open_windows
 };
 
-constexpr index_t kLongRow = 1024;        // tiles do not go beyond a row of pixels this long
+constexpr index_t kLongRow = 1024;  // tiles do not go beyond a row of pixels this long
+// Slivers of filters up to which the image is read where it lies: packing pays when many read it.
+constexpr index_t kInPlace = 6;
 constexpr index_t kPackRows = 8 * kRows;  // filters of a tile of phase 0
 
 // --- the two products ----------------------------------------------------------------------------
@@ -273,16 +275,27 @@ void multiply(const Product<T>& p, const Layout& l, const T* packed, const T* im
     Epilogue<T> e{1, beta, nullptr, s == 0, s == stretches - 1, false};
     for (index_t q = patch.first; q < patch.last; q += S) {
       const index_t cols = min_of(S, patch.last - q);
+      Lanes<T> lanes[kVectors];
+      const T* pixels[kVectors];
+      bool in_place = cols == S && m1 - m0 <= kInPlace * R;
       for (index_t v = 0; v * L < cols; ++v) {
-        const Lanes<T> lanes =
-            lanes_at(l.source, w, p.x, patch, q + v * L, min_of(L, cols - v * L));
-        fetch(sliver + v * L, S, w.base, offsets, st.depth, lanes);
+        lanes[v] = lanes_at(l.source, w, p.x, patch, q + v * L, min_of(L, cols - v * L));
+        pixels[v] = w.base + lanes[v].first;
+        in_place = in_place && lanes[v].kind == Lanes<T>::Row;
+      }
+      for (index_t v = 0; v * L < cols && !in_place; ++v) {
+        fetch(sliver + v * L, S, w.base, offsets, st.depth, lanes[v]);
       }
       for (index_t m = m0; m < m1; m += R) {
         const index_t rows = min_of(R, m1 - m);
+        const T* filters = packed + st.before * l.padded_rows + m * st.depth;
+        T* tile = c + (m - m0) * c_row + q - patch.first;
         if (p.bias) e.row_bias = p.bias + g * p.M + m;
-        micro_kernel<T>(rows, cols)(st.depth, packed + st.before * l.padded_rows + m * st.depth, 1, R,
-                              sliver, S, c + (m - m0) * c_row + q - patch.first, c_row, cols, e);
+        if (in_place) {
+          image_kernel<T>(rows)(st.depth, filters, pixels, offsets, tile, c_row, e);
+        } else {
+          micro_kernel<T>(rows, cols)(st.depth, filters, 1, R, sliver, S, tile, c_row, cols, e);
+        }
       }
     }
   }

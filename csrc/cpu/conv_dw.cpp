@@ -7,8 +7,8 @@
 //
 // Turned this way round, only dout is packed, once for all taps: a row of the windows is a row of
 // the image, and the micro-kernel reads it where it lies.
+#include "cpu/conv_micro.h"
 #include "cpu/conv_shape.h"
-#include "cpu/gemm_micro.h"
 #include "cpu/kernel.h"
 #include "cpu/pack.h"
 #include "cpu/pack_image.h"
@@ -98,59 +98,6 @@ PYNET_INLINE Patch patch_of_stretch(const Layout& l, index_t piece) {
   return patch_of(l.x, row + from, row + min_of(from + l.run, l.s.OW));
 }
 
-// The pixels of a stretch as the micro-kernel walks over them.
-struct Walk {
-  index_t images, image_step, lines, line_step, run;
-};
-
-// c (ROWS taps x kCols filters) += windows * b, where tap i's window begins at a + offsets[i].
-template <class T, int ROWS>
-void micro_windows(const Walk& walk, const T* a, const index_t* offsets, const T* b, T* c,
-                   index_t c_row, bool first) {
-  constexpr index_t L = kLanes<T>;
-  vec<T> acc[ROWS][kVectors] = {};
-  for (index_t n = 0; n < walk.images; ++n) {
-    for (index_t line = 0; line < walk.lines; ++line) {
-      const T* window[ROWS];
-      for (int i = 0; i < ROWS; ++i) {
-        window[i] = a + n * walk.image_step + line * walk.line_step + offsets[i];
-      }
-      for (index_t k = 0; k < walk.run; ++k) {
-        vec<T> row[kVectors];
-#pragma GCC unroll 8
-        for (int v = 0; v < kVectors; ++v) row[v] = load(b + v * L);
-#pragma GCC unroll 16
-        for (int i = 0; i < ROWS; ++i) {
-          const vec<T> element = splat(window[i][k]);
-#pragma GCC unroll 8
-          for (int v = 0; v < kVectors; ++v) acc[i][v] = fma(element, row[v], acc[i][v]);
-        }
-        b += kCols<T>;
-      }
-    }
-  }
-#pragma GCC unroll 16
-  for (int i = 0; i < ROWS; ++i) {
-#pragma GCC unroll 8
-    for (int v = 0; v < kVectors; ++v) {
-      T* p = c + i * c_row + v * L;
-      store(p, first ? acc[i][v] : load(p) + acc[i][v]);
-    }
-  }
-}
-
-template <class T>
-using WindowKernel = void (*)(const Walk&, const T*, const index_t*, const T*, T*, index_t, bool);
-
-template <class T, int ROWS = kRows>
-PYNET_INLINE WindowKernel<T> window_kernel(index_t rows) {
-  if constexpr (ROWS > 1) {
-    return rows == ROWS ? micro_windows<T, ROWS> : window_kernel<T, ROWS - 1>(rows);
-  } else {
-    return micro_windows<T, 1>;
-  }
-}
-
 template <class T>
 void add_chunk(const Conv2dDwArgs<T>& p, const Layout& l, const Tile& tile) {
   constexpr index_t S = kCols<T>;
@@ -219,7 +166,18 @@ void add_chunks_up(const Conv2dDwArgs<T>& p, const Layout& l, const Tile& tile) 
       store(sums + (t - t0) * kSumFilters + (m - m0), sum);
     }
   }
-  transpose(p.dW + (g * l.M + m0) * taps + t0, taps, sums, kSumFilters, t1 - t0, m1 - m0);
+  constexpr index_t B = kBlock<T>;
+  for (index_t m = m0; m < m1; m += B) {
+    for (index_t t = t0; t < t1; t += B) {
+      T* dst = p.dW + (g * l.M + m) * taps + t;
+      const T* src = sums + (t - t0) * kSumFilters + (m - m0);
+      if (m + B <= m1 && t + B <= t1) {
+        transpose_block(dst, taps, src, kSumFilters);
+      } else {
+        interleave(dst, taps, src, kSumFilters, min_of(B, t1 - t), min_of(B, m1 - m));
+      }
+    }
+  }
 }
 
 template <class T>
