@@ -1,0 +1,94 @@
+"""Where numbers stopped being finite."""
+
+from __future__ import annotations
+
+import copy
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from pynet._types import Array
+from pynet.layers import Layer
+
+
+def first_non_finite(network: Any, x: Array, t: Array, grads: Mapping[str, Any]) -> str:
+    """Say where the first number that is not finite appears in the gradient pass of a batch.
+
+    In this order: the batch, the layers' parameters and outputs from first to last, their
+    gradients from last to first. The pass is repeated on a copy, so the network stays as it is; of
+    a network that is no `pynet.networks.Network` only parameters and gradients are looked at.
+    """
+    if not finite(x):
+        return "the batch itself is not finite"
+    layers = getattr(network, "_root", None)
+    found = _in_layers(network, x, t) if isinstance(layers, Layer) else None
+    if found is not None:
+        return found
+    for key, param in network.params.items():
+        if not finite(param):
+            return f"{key} is not finite"
+    for key in reversed(list(grads)):
+        if not finite(grads[key]):
+            return f"the gradient of {key} is not finite"
+    return "the layers' outputs and gradients are finite, the loss alone is not"
+
+
+def finite(values: Any) -> bool:
+    """Whether all numbers are finite."""
+    array = np.asarray(values)
+    return array.dtype.kind not in "fc" or bool(np.isfinite(array).all())
+
+
+def _in_layers(network: Any, x: Array, t: Array) -> str | None:
+    twin = copy.deepcopy(network)
+    for slot in twin.named_state():
+        if slot.name == "dropout_step":  # the masks of the pass that failed
+            setattr(slot.layer, slot.name, max(slot.value - 1, 0))
+    found: list[str] = []
+    for name, layer in _names(twin):
+        _watch(layer, name, found)
+    with np.errstate(all="ignore"):
+        twin.gradient(x, t)
+    return found[0] if found else None
+
+
+def _watch(layer: Any, name: str, found: list[str]) -> None:
+    """Note what is not finite in the layer's next passes."""
+    forward, backward = layer.forward, layer.backward
+
+    def watched_forward(*args: Any) -> Any:
+        for param in layer.param_names:
+            if getattr(layer, param) is not None and not finite(getattr(layer, param)):
+                found.append(f"{param} of layer {name} is not finite")
+        return check(forward, "output", *args)
+
+    def watched_backward(*args: Any) -> Any:
+        dx = check(backward, "gradient", *args)
+        for param in layer.param_names:
+            if getattr(layer, f"d{param}", None) is not None:
+                check(lambda param=param: getattr(layer, f"d{param}"), f"gradient d{param}")
+        return dx
+
+    def check(compute: Callable[..., Any], what: str, *args: Any) -> Any:
+        value = compute(*args)
+        if value is not None and not finite(value):
+            found.append(f"the {what} of layer {name} is not finite")
+        return value
+
+    layer.forward, layer.backward = watched_forward, watched_backward
+
+
+def _names(network: Any) -> Iterator[tuple[str, Layer]]:
+    """The layers that compute, by their name in `network.layers` or by kind and number."""
+    given: dict[int, str] = {}
+    if isinstance(network.layers, Mapping):
+        given = {id(layer): name for name, layer in network.layers.items()}
+    numbers: Counter[str] = Counter()
+    for path, _, layer in network._root.walk():
+        if layer.children():
+            continue
+        kind = type(layer).__name__
+        numbers[kind] += 1
+        yield given.get(id(layer), f"{path}{kind}{numbers[kind]}"), layer

@@ -1,0 +1,59 @@
+"""What a run shows while it goes: a bar on a terminal, a line per epoch elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+
+class Progress:
+    """One bar for the whole run, with the time left, loss and accuracy, if stderr is a terminal.
+
+    Otherwise, in a file or a pipe, one line for each epoch on stdout.
+    """
+
+    def __init__(self, steps: int, epochs: int, done: int = 0) -> None:
+        self.epochs = epochs
+        self._begin = time.perf_counter()
+        self._bar: Any = None
+        if sys.stderr.isatty():
+            from tqdm import tqdm
+
+            self._bar = tqdm(
+                total=steps, initial=done, unit="step", dynamic_ncols=True, file=sys.stderr
+            )
+
+    def step(self, loss: float) -> None:
+        """Count a step."""
+        if self._bar is None:
+            return
+        self._loss = f"{loss:.4f}"
+        self._bar.set_postfix(self._values(), refresh=False)
+        self._bar.update()
+
+    def epoch(self, number: int, loss: float, train_acc: float, test_acc: float) -> None:
+        """Show the end of an epoch: its mean loss and the accuracies."""
+        if self._bar is not None:
+            self._test_acc = f"{test_acc:.4f}"
+            self._bar.set_description(f"epoch {number}/{self.epochs}", refresh=False)
+            self._bar.set_postfix(self._values(), refresh=False)
+            return
+        width = len(str(self.epochs))
+        print(
+            f"epoch {number:{width}}/{self.epochs}  loss {loss:.4f}  "
+            f"train accuracy {train_acc:.4f}  test accuracy {test_acc:.4f}  "
+            f"{time.perf_counter() - self._begin:.1f} s",
+            flush=True,
+        )
+
+    _loss = _test_acc = ""
+
+    def _values(self) -> dict[str, str]:
+        values = {"loss": self._loss, "test_acc": self._test_acc}
+        return {name: value for name, value in values.items() if value}
+
+    def close(self) -> None:
+        """Leave the bar as it stands."""
+        if self._bar is not None:
+            self._bar.close()

@@ -1,0 +1,184 @@
+"""All that a run needs to go on bit for bit: from a Trainer into a checkpoint, and back.
+
+Parameters have their own names in the file, so `network.load_params` reads it too. The rest lies
+behind a prefix that no parameter has: `optimizer/m/W1`, `state/running_mean1`, `random/key`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import pynet
+from pynet import rng
+from pynet._types import Array
+from pynet.layers import Layer, Slot
+
+if TYPE_CHECKING:
+    from pynet.trainer import Trainer
+
+_OP = "[Trainer.resume]"
+_HISTORY = ("train_loss_list", "train_acc_list", "test_acc_list", "evaluated_iters")
+
+
+def collect(trainer: Trainer) -> tuple[dict[str, Array], dict[str, Any]]:
+    """Return the arrays and the metadata of a checkpoint."""
+    arrays = {key: np.asarray(param) for key, param in trainer.network.params.items()}
+    numbers: dict[str, int] = {}
+    for slot in _state(trainer.network):
+        if isinstance(slot.value, np.ndarray):
+            arrays[f"state/{slot.key}"] = slot.value
+        elif slot.value is not None:
+            numbers[slot.key] = slot.value
+    for name in _HISTORY:
+        arrays[f"history/{name}"] = np.array(getattr(trainer, name), np.float64)
+    if trainer.order is not None:
+        arrays["order"] = trainer.order
+    optimizer = trainer.optimizer
+    for name in optimizer.state_names:
+        for key, array in (getattr(optimizer, name) or {}).items():
+            arrays[f"optimizer/{name}/{key}"] = np.asarray(array)
+    draws: dict[str, Any] = np.random.get_state(legacy=False)
+    arrays["random/key"] = draws["state"]["key"]
+    meta = {
+        "step": trainer.current_iter,
+        "epoch": trainer.current_epoch,
+        "run": _run(trainer),
+        "optimizer": type(optimizer).__name__,
+        "optimizer_numbers": _numbers(optimizer),
+        "base_lr": trainer.base_lr,
+        "state": numbers,
+        "seed": rng.current()[0],
+        "random": {
+            "bit_generator": draws["bit_generator"],
+            "pos": draws["state"]["pos"],
+            "has_gauss": draws["has_gauss"],
+            "gauss": draws["gauss"],
+        },
+    }
+    return arrays, meta
+
+
+def restore(trainer: Trainer, arrays: Mapping[str, Array], meta: Mapping[str, Any]) -> None:
+    """Put a checkpoint into a Trainer made with the same arguments.
+
+    Raises ValueError, before anything has changed, when it belongs to another run.
+    """
+    params, optimizer = trainer.network.params, trainer.optimizer
+    slots = list(_state(trainer.network))
+    _check(trainer, arrays, meta, slots)
+    with_state = any(name.startswith("optimizer/") for name in arrays)
+    for key in params:
+        _assign(params, key, arrays[key])
+
+    if rng.current()[0] != meta["seed"]:
+        pynet.seed(meta["seed"])
+    for slot in slots:
+        saved = arrays.get(f"state/{slot.key}")
+        value = meta["state"].get(slot.key) if saved is None else saved.copy()
+        setattr(slot.layer, slot.name, value)
+
+    for name in optimizer.state_names:
+        setattr(optimizer, name, None)
+    if with_state:
+        optimizer.prepare(params)
+        for name in optimizer.state_names:
+            for key, array in getattr(optimizer, name).items():
+                array[...] = arrays[f"optimizer/{name}/{key}"]
+    for name, number in meta["optimizer_numbers"].items():
+        setattr(optimizer, name, number)
+
+    for name in _HISTORY:
+        setattr(trainer, name, arrays[f"history/{name}"].tolist())
+    trainer.evaluated_iters = [int(i) for i in trainer.evaluated_iters]
+    trainer.order = arrays.get("order")
+    trainer.current_iter, trainer.current_epoch = meta["step"], meta["epoch"]
+    trainer.base_lr = meta["base_lr"]
+    draws = meta["random"]
+    np.random.set_state(
+        {
+            "bit_generator": draws["bit_generator"],
+            "state": {"key": arrays["random/key"], "pos": draws["pos"]},
+            "has_gauss": draws["has_gauss"],
+            "gauss": draws["gauss"],
+        }
+    )
+
+
+def _run(trainer: Trainer) -> dict[str, Any]:
+    """What must be equal for a run to go on."""
+    return {
+        "train_size": trainer.train_size,
+        "sample_shape": list(np.shape(trainer.x_train)[1:]),
+        "batch_size": trainer.batch_size,
+        "sampling": trainer.sampling,
+        "schedule": trainer.schedule,
+    }
+
+
+def _check(
+    trainer: Trainer, arrays: Mapping[str, Array], meta: Mapping[str, Any], slots: list[Slot]
+) -> None:
+    missing = {"step", "epoch", "run", "optimizer", "optimizer_numbers", "random"} - set(meta)
+    if missing:
+        raise ValueError(f"{_OP} path: expected a checkpoint of a Trainer, got one of other data")
+    for name, here in _run(trainer).items():
+        if meta["run"].get(name) != here:
+            raise ValueError(
+                f"{_OP} {name}: expected {meta['run'].get(name)} like the checkpoint, got {here}"
+            )
+    optimizer = trainer.optimizer
+    if meta["optimizer"] != type(optimizer).__name__:
+        raise ValueError(
+            f"{_OP} optimizer: expected {meta['optimizer']} like the checkpoint, "
+            f"got {type(optimizer).__name__}"
+        )
+    saved = [name for name in arrays if "/" not in name and name != "order"]
+    if sorted(saved) != sorted(trainer.network.params):
+        raise ValueError(
+            f"{_OP} network: expected the parameters {', '.join(sorted(saved))}, "
+            f"got {', '.join(sorted(trainer.network.params))}"
+        )
+    for key, param in trainer.network.params.items():
+        if np.shape(param) != arrays[key].shape or np.asarray(param).dtype != arrays[key].dtype:
+            raise ValueError(
+                f"{_OP} network: expected {key} of shape {arrays[key].shape} and type "
+                f"{arrays[key].dtype}, got {np.shape(param)} and {np.asarray(param).dtype}"
+            )
+    states = {name.removeprefix("state/") for name in arrays if name.startswith("state/")}
+    unknown = (states | set(meta["state"])) - {slot.key for slot in slots}
+    if unknown:
+        raise ValueError(f"{_OP} network: expected a layer for {min(unknown)}, got none")
+
+
+def _numbers(optimizer: Any) -> dict[str, float]:
+    """The optimizer's settings and counters."""
+    return {
+        name: value
+        for name, value in vars(optimizer).items()
+        if isinstance(value, (int, float)) and name not in optimizer.state_names
+    }
+
+
+def _state(network: Any) -> Iterator[Slot]:
+    """The state of a Network, or of the layers of any other class that has `layers`."""
+    if hasattr(network, "named_state"):
+        yield from network.named_state()
+        return
+    layers = getattr(network, "layers", ())
+    if isinstance(layers, Mapping):
+        layers = list(layers.values())
+    for i, layer in enumerate(layers):
+        if isinstance(layer, Layer):
+            for slot in layer.named_state():
+                yield slot._replace(key=f"layer{i}.{slot.key}")
+
+
+def _assign(params: Any, key: str, value: Array) -> None:
+    """Put a value where the network's layers see it."""
+    if isinstance(params[key], np.ndarray):
+        params[key][...] = value
+    else:
+        params[key] = value.item()
