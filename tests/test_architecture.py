@@ -20,9 +20,10 @@ LEVELS = [
     {"backend"},
     {"ops", "serialization"},
     {"functions", "gradient", "util", "initializers", "datasets"},
-    {"layers", "params", "optimizers"},
+    {"layers", "params", "optimizers", "schedules"},
     {"networks", "viz"},
-    {"trainer"},
+    {"diagnosis", "progress"},
+    {"resume", "trainer"},
     {"cli"},
 ]
 LEVEL_OF = {name: level for level, names in enumerate(LEVELS) for name in names}
