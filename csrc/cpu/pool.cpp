@@ -280,11 +280,18 @@ PYNET_INLINE void add_strided(T* to, const T* from, index_t n, index_t stride) {
   }
 }
 
+// Elements of a window that some output sees inside of the image; a window may reach far beyond it.
+PYNET_INLINE Span seen(index_t window, index_t size, index_t pad, index_t stride, index_t outputs) {
+  return {max_of(pad - (outputs - 1) * stride, index_t{0}), min_of(window, size + pad)};
+}
+
 // Adds each window's share to its pixels, in the order of fy and fx.
 template <class T>
 PYNET_INLINE void avg_scatter(const PoolShape& s, T* dx, const T* share) {
-  for (index_t fy = 0; fy < s.FH; ++fy) {
-    for (index_t fx = 0; fx < s.FW; ++fx) {
+  const Span rows = seen(s.FH, s.H, s.pad_h, s.stride_h, s.OH);
+  const Span columns = seen(s.FW, s.W, s.pad_w, s.stride_w, s.OW);
+  for (index_t fy = rows.begin; fy < rows.end; ++fy) {
+    for (index_t fx = columns.begin; fx < columns.end; ++fx) {
       const index_t first = ceil_div(max_of(s.pad_w - fx, index_t{0}), s.stride_w);
       const index_t last =
           min_of(s.OW, ceil_div(max_of(s.W + s.pad_w - fx, index_t{0}), s.stride_w));

@@ -12,8 +12,11 @@
 namespace pynet::PYNET_ISA {
 namespace {
 
-// Worth it for strides of this size and for more than one window in a row.
-PYNET_INLINE bool has_phases(const PoolShape& s) { return s.stride_w <= 4 && s.OW > 1; }
+// Worth it for strides of this size and for more than one window in a row, but not at the price of
+// scratch beyond measure: for windows that lie mostly in the padding.
+PYNET_INLINE bool has_phases(const PoolShape& s) {
+  return s.stride_w <= 4 && s.OW > 1 && s.FH * s.FW <= 4096 && s.pad_w <= s.W + 16;
+}
 
 template <class T>
 struct Phases {

@@ -2,17 +2,13 @@
 
 #include <cmath>
 #include <limits>
+#include <type_traits>
 
 namespace pynet {
 namespace {
 
 // Arrays beyond this many elements are refused before their bytes can overflow a size.
 constexpr index_t kLargestSize = index_t(1) << 43;
-
-std::string text_of(py::handle object) {
-  std::string text = py::str(py::repr(object));
-  return text.size() <= 60 ? text : text.substr(0, 57) + "...";
-}
 
 std::string message(const char* op, const char* argument, const std::string& text) {
   return "[" + std::string(op) + "] " + argument + ": " + text;
@@ -43,6 +39,37 @@ Range extent(const py::array& a) {
   return {low, high + static_cast<std::uintptr_t>(a.itemsize())};
 }
 
+Shape shape_of(const py::array& a) { return Shape(a.shape(), a.shape() + a.ndim()); }
+
+// Whether elements of the array are marked as missing (numpy.ma): the kernels would read them.
+bool is_masked(const py::array& a) {
+  if (Py_TYPE(a.ptr()) == py::detail::npy_api::get().PyArray_Type_) return false;
+  if (!py::hasattr(a, "mask")) return false;
+  return py::cast<bool>(py::module_::import("numpy.ma").attr("is_masked")(a));
+}
+
+// The first element outside of 0 .. limit-1, or -1.
+template <class T>
+index_t first_outside(const T* elements, index_t n, index_t limit) {
+  using U = std::make_unsigned_t<T>;
+  const U last = static_cast<U>(limit - 1);
+  U outside = 0;  // its top bit; without a branch, so that the compiler makes vectors of it
+  for (index_t i = 0; i < n; ++i) {
+    outside |= static_cast<U>(elements[i]) | (last - static_cast<U>(elements[i]));
+  }
+  if (static_cast<T>(outside) >= 0) return -1;
+  index_t i = 0;
+  while (0 <= elements[i] && elements[i] < limit) ++i;
+  return i;
+}
+
+// Whether an object of NumPy's is one real number: a scalar or a 0-d array.
+bool is_real_scalar(py::handle object) {
+  const py::array array = py::array::ensure(object);
+  const char kind = array && array.ndim() == 0 ? array.dtype().kind() : 'O';
+  return kind == 'i' || kind == 'u' || kind == 'f';
+}
+
 bool is_contiguous(const py::array& a) {
   constexpr int wanted =
       py::detail::npy_api::NPY_ARRAY_C_CONTIGUOUS_ | py::detail::npy_api::NPY_ARRAY_ALIGNED_;
@@ -59,6 +86,11 @@ std::string repr(const Shape& shape) {
   return text + (shape.size() == 1 ? ",)" : ")");
 }
 
+std::string text_of(py::handle object) {
+  std::string text = py::str(py::repr(object));
+  return text.size() <= 60 ? text : text.substr(0, 57) + "...";
+}
+
 void fail_value(const char* op, const char* argument, const std::string& text) {
   throw py::value_error(message(op, argument, text));
 }
@@ -72,7 +104,7 @@ void fail_index(const char* op, const char* argument, const std::string& text) {
 // --- Array ---------------------------------------------------------------------------------------
 
 Array::Array(const char* op, const char* name, py::array array)
-    : op_(op), name_(name), shape_(array.shape(), array.shape() + array.ndim()) {
+    : op_(op), name_(name), shape_(shape_of(array)) {
   object_ = std::move(array);
 }
 
@@ -99,39 +131,44 @@ void Array::expect_shape(const Shape& shape, const std::string& why) const {
   }
 }
 
+void Array::convert(const py::dtype& dtype) {
+  const py::array array = object();
+  if (is_contiguous(array) && array.dtype().equal(dtype)) return;
+  py::array copy = pool_array(op_, name_, shape_, dtype);
+  if (py::detail::npy_api::get().PyArray_CopyInto_(copy.ptr(), array.ptr()) != 0) {
+    throw py::error_already_set();
+  }
+  object_ = std::move(copy);
+}
+
 // --- Call ----------------------------------------------------------------------------------------
 
-Array Call::open(const char* name, py::handle object) {
-  py::array array;
-  if (py::isinstance<py::array>(object)) {
-    array = py::reinterpret_borrow<py::array>(object);
-  } else {
-    try {
-      array = py::array::ensure(object);
-    } catch (const py::error_already_set&) {
-    }
-    if (!array) {
-      PyErr_Clear();
-      fail_type(op_, name, "expected an array of numbers, got " + text_of(object));
-    }
-  }
-  const char kind = array.dtype().kind();
+Array Call::open(const char* name, py::handle object, bool may_be_empty) {
+  const bool given = py::isinstance<py::array>(object);
+  const py::array array =
+      given ? py::reinterpret_borrow<py::array>(object) : py::array::ensure(object);
+  const char kind = array ? array.dtype().kind() : 'O';
   const bool real =
       kind == 'b' || kind == 'i' || kind == 'u' || (kind == 'f' && array.dtype().itemsize() <= 8);
+  if (!real && !given) {
+    fail_type(op_, name, "expected an array of real numbers, got " + text_of(object));
+  }
   if (!real) {
     fail_type(op_, name, "expected real numbers, got dtype " + std::string(py::str(array.dtype())));
   }
-  if (array.size() == 0) {
-    fail_value(op_, name,
-               "expected at least one element, got shape " +
-                   repr(Shape(array.shape(), array.shape() + array.ndim())));
+  if (is_masked(array)) {
+    fail_type(op_, name, "expected an array without masked elements, got " + text_of(object));
   }
+  if (array.size() == 0 && !may_be_empty) {
+    fail_value(op_, name, "expected at least one element, got shape " + repr(shape_of(array)));
+  }
+  expect_size(name, shape_of(array));
   inputs_.push_back(array);
   return Array(op_, name, array);
 }
 
-Array Call::array(const char* name, py::handle object) {
-  Array array = open(name, object);
+Array Call::array(const char* name, py::handle object, bool may_be_empty) {
+  Array array = open(name, object, may_be_empty);
   double_ = double_ || array.is_double();
   return array;
 }
@@ -166,7 +203,7 @@ void Call::expect_apart(const char* name, const py::array& out, bool in_place) c
 Array Call::take(const char* name, py::handle out, const Shape& shape, const py::dtype& dtype,
                  bool in_place) {
   expect_size(name, shape);
-  if (out.is_none()) return Array(op_, name, pool_array(op_, shape, dtype));
+  if (out.is_none()) return Array(op_, name, pool_array(op_, name, shape, dtype));
   if (!py::isinstance<py::array>(out)) {
     fail_type(op_, name, "expected a NumPy array, got " + text_of(out));
   }
@@ -176,11 +213,14 @@ Array Call::take(const char* name, py::handle out, const Shape& shape, const py:
               "expected dtype " + std::string(py::str(dtype)) + ", got " +
                   std::string(py::str(array.dtype())));
   }
+  if (is_masked(array)) {
+    fail_type(op_, name, "expected an array without masked elements, got " + text_of(out));
+  }
   Array taken(op_, name, array);
   taken.expect_shape(shape);
   if (!array.writeable()) fail_value(op_, name, "expected a writable array, got a read-only one");
   if (!is_contiguous(array)) {
-    fail_value(op_, name, "expected a C-contiguous array, got strides of another layout");
+    fail_value(op_, name, "expected an aligned C-contiguous array, got another layout");
   }
   expect_apart(name, array, in_place);
   outputs_.push_back(array);
@@ -224,9 +264,14 @@ Pair Call::pair(const char* name, py::handle object, index_t least) const {
 }
 
 double Call::number(const char* name, py::handle object) const {
-  const double value = PyComplex_Check(object.ptr()) ? -1 : PyFloat_AsDouble(object.ptr());
-  if (PyComplex_Check(object.ptr()) || (value == -1 && PyErr_Occurred())) {
+  // NumPy would turn complex numbers and arrays of one element into floats, with a warning.
+  const bool plain = !PyComplex_Check(object.ptr()) && !PyBool_Check(object.ptr()) &&
+                     (!py::hasattr(object, "dtype") || is_real_scalar(object));
+  const double value = plain ? PyFloat_AsDouble(object.ptr()) : -1;
+  if (!plain || (value == -1 && PyErr_Occurred())) {
+    const bool too_large = PyErr_Occurred() && PyErr_ExceptionMatches(PyExc_OverflowError);
     PyErr_Clear();
+    if (too_large) fail_value(op_, name, "expected a finite number, got " + text_of(object));
     fail_type(op_, name, "expected a number, got " + text_of(object));
   }
   if (!std::isfinite(value)) {
@@ -236,11 +281,14 @@ double Call::number(const char* name, py::handle object) const {
 }
 
 Shape Call::shape(const char* name, py::handle object, int rank) const {
-  if (!PySequence_Check(object.ptr())) {
+  const py::ssize_t length =
+      PySequence_Check(object.ptr()) ? PySequence_Size(object.ptr()) : py::ssize_t{-1};
+  if (length < 0) {
+    PyErr_Clear();
     fail_type(op_, name, "expected a shape, got " + text_of(object));
   }
   const py::sequence sequence = py::reinterpret_borrow<py::sequence>(object);
-  if (static_cast<int>(sequence.size()) != rank) {
+  if (length != rank) {
     fail_value(op_, name, "expected " + std::to_string(rank) + " sizes, got " + text_of(object));
   }
   Shape shape;
@@ -251,40 +299,31 @@ Shape Call::shape(const char* name, py::handle object, int rank) const {
   return shape;
 }
 
-py::array_t<std::int64_t> Call::labels(const char* name, const Array& t, index_t N,
-                                       index_t classes) const {
-  const py::dtype dtype = t.object().dtype();
-  const char kind = dtype.kind();
-  if (kind != 'i' && kind != 'u') {
-    fail_type(op_, name,
-              "expected class numbers of an integer type, or rows of the shape of x, got "
-              "dtype " +
-                  std::string(py::str(dtype)));
+template <class T>
+const T* Call::indices(Array& array, index_t limit) const {
+  const py::dtype dtype = array.object().dtype();
+  if (dtype.kind() != 'i' && dtype.kind() != 'u') {
+    fail_type(op_, array.name(), "expected integers, got dtype " + std::string(py::str(dtype)));
   }
-  if (t.size() != N) {
-    fail_value(op_, name,
-               "expected " + std::to_string(N) +
-                   " class numbers like the rows of x, got "
-                   "shape " +
-                   repr(t.shape()));
+  const auto check = [&](const auto* elements) {
+    const index_t i = first_outside(elements, array.size(), limit);
+    if (i < 0) return;
+    const bool wrapped = dtype.kind() == 'u' && elements[i] < 0;
+    const std::string got = wrapped ? std::to_string(static_cast<std::uint64_t>(elements[i]))
+                                    : std::to_string(elements[i]);
+    fail_index(op_, array.name(),
+               "expected numbers in 0 .. " + std::to_string(limit - 1) + ", got " + got +
+                   " as element " + std::to_string(i));
+  };
+  if (sizeof(T) < 8 && dtype.equal(py::dtype::of<T>())) {
+    check(array.data<T>());
+  } else {
+    check(array.data<std::int64_t>());
   }
-  const bool big = kind == 'u' && dtype.itemsize() == 8;
-  auto labels =
-      py::array_t<std::int64_t, py::array::c_style | py::array::forcecast>::ensure(t.object());
-  if (!labels) throw py::error_already_set();
-  const std::int64_t* values = labels.data();
-  for (index_t n = 0; n < N; ++n) {
-    if (values[n] < 0 || values[n] >= classes) {
-      const std::string got = big && values[n] < 0
-                                  ? std::to_string(static_cast<std::uint64_t>(values[n]))
-                                  : std::to_string(values[n]);
-      fail_index(op_, name,
-                 "expected class numbers in 0 .. " + std::to_string(classes - 1) + ", got " + got +
-                     " at row " + std::to_string(n));
-    }
-  }
-  return labels;
+  return array.data<T>();
 }
+template const std::int32_t* Call::indices<std::int32_t>(Array&, index_t) const;
+template const std::int64_t* Call::indices<std::int64_t>(Array&, index_t) const;
 
 void Call::expect_size(const char* name, const Shape& shape) const {
   if (product(shape) < 0) {
@@ -292,7 +331,7 @@ void Call::expect_size(const char* name, const Shape& shape) const {
   }
 }
 
-py::array pool_array(const char* op, const Shape& shape, const py::dtype& dtype) {
+py::array pool_array(const char* op, const char* name, const Shape& shape, const py::dtype& dtype) {
   const std::size_t bytes =
       static_cast<std::size_t>(product(shape)) * static_cast<std::size_t>(dtype.itemsize());
   void* block = nullptr;
@@ -300,9 +339,9 @@ py::array pool_array(const char* op, const Shape& shape, const py::dtype& dtype)
     block = pool_allocate(bytes);
   } catch (const std::bad_alloc&) {
     PyErr_SetString(PyExc_MemoryError,
-                    message(op, "out",
-                            "expected " + std::to_string(bytes) + " bytes of memory for shape " +
-                                repr(shape) + ", got none")
+                    message(op, name,
+                            "expected an array that fits in memory, got shape " + repr(shape) +
+                                " of " + std::to_string(bytes) + " bytes")
                         .c_str());
     throw py::error_already_set();
   }

@@ -28,7 +28,8 @@ namespace py = pybind11;
 
 using Shape = std::vector<index_t>;
 
-std::string repr(const Shape& shape);  // "(2, 3)"
+std::string repr(const Shape& shape);    // "(2, 3)"
+std::string text_of(py::handle object);  // what Python prints, cut to 60 characters
 
 // Throws "[op] argument: expected ..., got ..." as a ValueError, TypeError or IndexError.
 [[noreturn]] void fail_value(const char* op, const char* argument, const std::string& text);
@@ -61,6 +62,7 @@ class Array {
 
  private:
   friend class Call;
+  void convert(const py::dtype& dtype);
   const char* op_ = "";
   const char* name_ = "";
   py::object object_;  // an array, or nothing
@@ -80,7 +82,7 @@ class Call {
   const char* op() const { return op_; }
 
   // A real array that decides the data type of the call: an input or a parameter.
-  Array array(const char* name, py::handle object);
+  Array array(const char* name, py::handle object, bool may_be_empty = false);
   // One that does not: dout, soft labels.
   Array follower(const char* name, py::handle object);
   // Nothing for None.
@@ -108,15 +110,15 @@ class Call {
   double number(const char* name, py::handle object) const;          // finite
   Shape shape(const char* name, py::handle object, int rank) const;  // sizes of 1 or more
 
-  // Class numbers of any integer type, each in 0 .. classes-1 (IndexError otherwise).
-  py::array_t<std::int64_t> labels(const char* name, const Array& t, index_t N,
-                                   index_t classes) const;
+  // The elements of an array of any integer type, each in 0 .. limit-1 (IndexError otherwise).
+  template <class T>
+  const T* indices(Array& array, index_t limit) const;
 
   // A ValueError when an output of this shape is too large to exist.
   void expect_size(const char* name, const Shape& shape) const;
 
  private:
-  Array open(const char* name, py::handle object);
+  Array open(const char* name, py::handle object, bool may_be_empty = false);
   void expect_apart(const char* name, const py::array& out, bool in_place) const;
   Array take(const char* name, py::handle out, const Shape& shape, const py::dtype& dtype,
              bool in_place);
@@ -126,8 +128,8 @@ class Call {
   std::vector<py::array> outputs_;
 };
 
-// A contiguous array from the memory pool.
-py::array pool_array(const char* op, const Shape& shape, const py::dtype& dtype);
+// A contiguous array from the memory pool; `name` is for the message of a MemoryError.
+py::array pool_array(const char* op, const char* name, const Shape& shape, const py::dtype& dtype);
 
 // Work above this is worth letting other Python threads run.
 constexpr double kReleaseGil = 10000;  // nanoseconds
@@ -149,13 +151,8 @@ void run(const KernelPair<Args>& pair, const Args<T>& args) {
 template <class T>
 T* Array::data() {
   if (!object_) return nullptr;
-  constexpr int kFlags =
-      py::array::c_style | py::array::forcecast | py::detail::npy_api::NPY_ARRAY_ALIGNED_;
-  py::array converted = py::array_t<T, kFlags>::ensure(object_);
-  if (!converted) throw py::error_already_set();
-  T* elements = static_cast<T*>(const_cast<void*>(converted.data()));
-  object_ = std::move(converted);
-  return elements;
+  convert(py::dtype::of<T>());
+  return static_cast<T*>(const_cast<void*>(object().data()));
 }
 
 template <class T>

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <limits>
 
 #include "python/bind.h"
 
@@ -140,7 +141,7 @@ py::array conv2d_dW(py::object dout_object, py::object x_object, py::object W_sh
 // The sizes of im2col and col2im, and the matrix between them.
 ConvShape column_shape(const Call& call, const char* x_name, const Shape& x_shape, py::handle FH,
                        py::handle FW, const Window& window) {
-  constexpr index_t most = index_t(1) << 31;
+  constexpr index_t most = std::numeric_limits<std::int32_t>::max();
   const Pair kernel{call.integer("FH", FH, 1, most), call.integer("FW", FW, 1, most)};
   const ConvShape s = conv_shape(call, x_name, x_shape, 1, kernel, window, 1);
   call.expect_size("col", {s.N, s.OH, s.OW, s.C, s.FH, s.FW});

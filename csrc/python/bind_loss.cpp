@@ -58,8 +58,8 @@ class Labels {
     }
     N = x.ndim() == 2 ? x.shape(0) : 1;
     D = x.shape(-1);
-    rows_ = call.follower("t", object);
-    const Shape& shape = rows_.shape();
+    t_ = call.follower("t", object);
+    const Shape& shape = t_.shape();
     // As many weights as scores; rows of one weight and single rows may leave that axis out.
     const bool as_rows = shape == x.shape() || shape == Shape{N, D} ||
                          (N == 1 && shape == Shape{D}) || (D == 1 && shape == Shape{N});
@@ -71,21 +71,20 @@ class Labels {
                  "expected class numbers of shape " + repr({N}) + " or rows of shape " +
                      repr({N, D}) + ", got " + repr(shape));
     }
-    numbers_ = call.labels("t", rows_, N, D);
-    rows_ = Array();
+    numbers_ = call.indices<std::int64_t>(t_, D);
   }
 
   index_t N, D;
 
-  const std::int64_t* numbers() const { return rows_ ? nullptr : numbers_.data(); }
+  const std::int64_t* numbers() const { return numbers_; }
   template <class T>
   const T* rows() {
-    return rows_.data<T>();
+    return numbers_ ? nullptr : t_.data<T>();
   }
 
  private:
-  py::array_t<std::int64_t> numbers_;
-  Array rows_;
+  Array t_;
+  const std::int64_t* numbers_ = nullptr;
 };
 
 py::tuple softmax_cross_entropy(py::object x_object, py::object t_object) {

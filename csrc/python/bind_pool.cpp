@@ -78,15 +78,12 @@ py::array max_pool2d_backward(py::object dout_object, py::object arg_object, py:
   const Grad grad = grad_mode(call, add, out);
   dout.expect_shape(out_shape(s), "like the output of max_pool2d");
   arg.expect_shape(out_shape(s), "like dout");
-  if (arg.object().dtype().kind() != 'i' && arg.object().dtype().kind() != 'u') {
-    fail_type(call.op(), "arg",
-              "expected integers, got dtype " + std::string(py::str(arg.object().dtype())));
-  }
+  const std::int32_t* places = call.indices<std::int32_t>(arg, s.FH * s.FW);
   return call.dispatch([&](auto zero) {
     using T = decltype(zero);
     Array dx = call.output<T>("out", out, shape);
     run(kernels().max_pool2d_backward,
-        MaxPool2dBackwardArgs<T>{dx.data<T>(), dout.data<T>(), arg.data<std::int32_t>(), s, grad});
+        MaxPool2dBackwardArgs<T>{dx.data<T>(), dout.data<T>(), places, s, grad});
     return dx.object();
   });
 }

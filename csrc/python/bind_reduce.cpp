@@ -5,15 +5,10 @@
 namespace pynet {
 namespace {
 
-// An array without elements, whose sum is 0.
-bool is_empty(const py::object& x) {
-  return py::isinstance<py::array>(x) && py::reinterpret_borrow<py::array>(x).size() == 0;
-}
-
 double sum(py::object x_object) {
-  if (is_empty(x_object)) return 0;
   Call call("sum");
-  Array x = call.array("x", x_object);
+  Array x = call.array("x", x_object, true);
+  if (x.size() == 0) return 0;
   double result = 0;
   call.dispatch([&](auto zero) {
     using T = decltype(zero);
@@ -23,9 +18,9 @@ double sum(py::object x_object) {
 }
 
 double norm(py::object x_object) {
-  if (is_empty(x_object)) return 0;
   Call call("norm");
-  Array x = call.array("x", x_object);
+  Array x = call.array("x", x_object, true);
+  if (x.size() == 0) return 0;
   double squares = 0;
   call.dispatch([&](auto zero) {
     using T = decltype(zero);

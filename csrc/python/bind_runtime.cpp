@@ -7,13 +7,23 @@ py::array empty(py::object shape_object, py::object dtype_object) {
   Call call("empty");
   if (PyIndex_Check(shape_object.ptr())) shape_object = py::make_tuple(shape_object);
   const int rank =
-      PySequence_Check(shape_object.ptr()) ? static_cast<int>(py::len(shape_object)) : 1;
-  const py::dtype dtype = py::dtype::from_args(dtype_object);
+      py::isinstance<py::sequence>(shape_object) ? static_cast<int>(py::len(shape_object)) : 1;
+  constexpr int kMostDimensions = 32;  // of NumPy 1
+  if (rank > kMostDimensions) {
+    fail_value(call.op(), "shape", "expected at most 32 sizes, got " + text_of(shape_object));
+  }
+  const Shape shape = call.shape("shape", shape_object, rank);
+  py::dtype dtype;
+  try {
+    dtype = py::dtype::from_args(dtype_object);
+  } catch (const py::error_already_set&) {
+    fail_type(call.op(), "dtype", "expected real numbers, got " + text_of(dtype_object));
+  }
   const char kind = dtype.kind();
   if (kind != 'b' && kind != 'i' && kind != 'u' && kind != 'f') {
     fail_type(call.op(), "dtype", "expected real numbers, got " + std::string(py::str(dtype)));
   }
-  return pool_array(call.op(), call.shape("shape", shape_object, rank), dtype);
+  return pool_array(call.op(), "shape", shape, dtype);
 }
 
 py::dict thread_info() {

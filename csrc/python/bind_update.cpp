@@ -6,8 +6,7 @@ namespace {
 double fraction(const Call& call, const char* name, py::handle object) {
   const double value = call.number(name, object);
   if (value < 0 || value >= 1) {
-    fail_value(call.op(), name,
-               "expected a number in 0 <= ... < 1, got " + std::string(py::str(object)));
+    fail_value(call.op(), name, "expected a number in 0 <= ... < 1, got " + text_of(object));
   }
   return value;
 }
@@ -23,7 +22,7 @@ template <class Pair>
 void update(Call& call, const Pair& kernel, py::object p_object, py::object g_object,
             const UpdateState& state, const Kept& s_kept = {}, const Kept& r_kept = {}) {
   if (!py::isinstance<py::array>(p_object)) {
-    fail_type(call.op(), "p", "expected a NumPy array, got " + std::string(py::repr(p_object)));
+    fail_type(call.op(), "p", "expected a NumPy array, got " + text_of(p_object));
   }
   const Array p_given(call.op(), "p", py::reinterpret_borrow<py::array>(p_object));
   const auto apply = [&](auto zero) {

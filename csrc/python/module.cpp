@@ -2,6 +2,14 @@
 #include "python/bind.h"
 
 PYBIND11_MODULE(_core, m) {
+  // What an op allocates beside its outputs; those name themselves.
+  pybind11::register_local_exception_translator([](std::exception_ptr exception) {
+    try {
+      if (exception) std::rethrow_exception(exception);
+    } catch (const std::bad_alloc&) {
+      PyErr_SetString(PyExc_MemoryError, "[pynet] memory: expected room for scratch, got none");
+    }
+  });
   pynet::bind_runtime(m);
   pynet::bind_gemm(m);
   pynet::bind_conv(m);

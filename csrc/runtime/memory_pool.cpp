@@ -10,6 +10,7 @@
 
 #if defined(__linux__)
 #include <sys/mman.h>
+#include <sys/sysinfo.h>
 #endif
 
 namespace pynet {
@@ -25,6 +26,20 @@ constexpr std::size_t kAlign = 64;
 constexpr std::size_t kHuge = std::size_t(2) << 20;
 constexpr std::size_t kLargest = std::size_t(1) << 46;
 constexpr int kClasses = 4 * 47;
+
+// What may be asked for at once: all the memory there is. A system that overcommits would promise
+// more and kill the process later.
+std::size_t largest() {
+#if defined(__linux__)
+  struct sysinfo info;
+  if (sysinfo(&info) == 0) {
+    const std::size_t unit = info.mem_unit;
+    const std::size_t bytes = (info.totalram + info.totalswap) * unit;
+    if (0 < bytes && bytes < kLargest) return bytes;
+  }
+#endif
+  return kLargest;
+}
 
 // Stands in the 64 bytes before each block, so that a block knows its class and free blocks form a
 // list without any memory of their own.
@@ -76,7 +91,7 @@ void system_free(Header* header) noexcept {
 class Pool {
  public:
   void* allocate(std::size_t wanted) {
-    if (wanted > kLargest) throw std::bad_alloc();
+    if (wanted > largest_) throw std::bad_alloc();
     const int size_class = class_of(wanted + sizeof(Header));
     const std::size_t bytes = caching_ ? bytes_of(size_class) : wanted + sizeof(Header);
     std::lock_guard<std::mutex> lock(mutex_);
@@ -142,6 +157,7 @@ class Pool {
     return released;
   }
 
+  const std::size_t largest_ = largest();
   const bool caching_ = !kSanitized && !switched_off();
   std::mutex mutex_;
   Header* free_[kClasses] = {};

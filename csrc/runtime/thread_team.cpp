@@ -40,6 +40,9 @@ void spin_until(const Condition& condition) {
   }
 }
 
+// Jobs of more tiles (of billions of images) run on one thread: a ticket counts to 2^32 - 1.
+constexpr index_t kMostTiles = 0xffffffff;
+
 // One phase of one kernel, as the threads see it.
 struct Job {
   BoundKernel kernel;
@@ -214,7 +217,7 @@ void TeamLease::run(const Work& work, const BoundKernel& kernel, void* shared, c
   FloatMode mode;
   for (int phase = 0; phase < work.phases; ++phase) {
     const Job job{kernel, phase, work.tiles[phase], shared, local, local_stride, threads_};
-    if (threads_ > 1 && job.tiles > 1) {
+    if (threads_ > 1 && job.tiles > 1 && job.tiles <= kMostTiles) {
       g_team->run(job);
     } else {
       run_alone(job);
