@@ -8,12 +8,15 @@ from pynet.layers import (
     Affine,
     AveragePooling,
     BatchNormalization,
+    Concat,
     Convolution,
     Dropout,
     Flatten,
     GlobalAveragePooling,
     Pooling,
     Relu,
+    Residual,
+    Sequential,
     Sigmoid,
     Tanh,
 )
@@ -28,6 +31,25 @@ def draw(*shape, dtype=F64, seed=0):
 def close(a, b, dtype=F64):
     rtol = 1e-12 if dtype == F64 else 1e-5
     np.testing.assert_allclose(a, b, rtol=rtol, atol=rtol)
+
+
+def nested():
+    """A net of every container, whose layers take their sizes from the first batch."""
+    return Sequential(
+        Convolution.sized(4, 3, pad=1, bias=False),
+        BatchNormalization.sized(),
+        Relu(),
+        Residual(Sequential(Convolution.sized(4, 3, pad=1), BatchNormalization.sized(), Relu())),
+        Residual(Convolution.sized(6, 1), Convolution.sized(6, 1)),
+        Concat(Convolution.sized(2, 1), Sequential(Convolution.sized(3, 1), Dropout(0.1))),
+        Sequential(Convolution.sized(5, 1), Convolution.sized(5, 1)),
+        Sequential(Relu()),
+        Sequential(Convolution.sized(5, 1)),
+        Dropout(0.2),
+        Affine.sized(10),
+        BatchNormalization.sized(),
+        Dropout(0.3),
+    )
 
 
 # name: (how to make it in a dtype, the shape of an input)
