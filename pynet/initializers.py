@@ -29,6 +29,8 @@ def std(init: str | float, n: int) -> float:
 
     Raises ValueError for another name or a number that is not finite and >= 0.
     """
+    if n < 1:
+        raise ValueError(f"[initializers] n: expected a fan-in of at least 1, got {n}")
     if isinstance(init, str):
         if init.lower() in ("relu", "he"):
             return float(np.sqrt(2.0 / n))
@@ -44,7 +46,14 @@ def std(init: str | float, n: int) -> float:
 
 
 def normal(shape: Shape, std: float = 0.01, dtype: DTypeLike = np.float32) -> Array:
-    """Return std * randn(shape)."""
+    """Return std * randn(shape).
+
+    Raises ValueError for sizes below 1 or beyond any memory.
+    """
+    if min(shape) < 1 or math.prod(shape) >= 2**43:
+        raise ValueError(
+            f"[initializers] shape: expected sizes of at least 1 that fit in memory, got {shape}"
+        )
     return (std * np.random.randn(*shape)).astype(dtype)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, MutableMapping
+from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
@@ -41,6 +42,8 @@ class Hyperparameter:
             fits = math.isfinite(value) and 0 <= value < self.high
         except TypeError:
             raise TypeError(f"{where}: expected a number, got {type(value).__name__}") from None
+        except OverflowError:
+            fits = False
         if not fits:
             limit = "" if self.high == math.inf else f" and < {self.high:g}"
             raise ValueError(f"{where}: expected a finite number >= 0{limit}, got {value}")
@@ -64,14 +67,17 @@ class Optimizer:
             setattr(self, name, None)
 
     def update(self, params: MutableMapping[str, Any], grads: Mapping[str, Any]) -> None:
-        if any(getattr(self, name) is None for name in self.state_names):
+        first = any(getattr(self, name) is None for name in self.state_names)
+        if first:  # checked before there is a state, which would keep the shapes of a mistake
+            self._check(params, grads, [])
             self.prepare(params)
         states: list[Mapping[str, Any]] = [getattr(self, name) for name in self.state_names]
         if _one_layout(params, grads, *states):
             self._begin()
             self._step(*(store.flat for store in (params, grads, *states)))  # type: ignore[attr-defined]
             return
-        self._check(params, grads, states)
+        if not first:
+            self._check(params, grads, states)
         self._begin()
         for key in params:
             value = self._updated(params[key], grads[key], [state[key] for state in states])
@@ -106,8 +112,8 @@ class Optimizer:
                 raise KeyError(f"{where} grads: expected a gradient for {key!r}, got none")
             if any(key not in state for state in states):
                 raise KeyError(f"{where} params: expected those of the first update, got {key!r}")
-            if isinstance(p, np.ndarray) and p.dtype.kind != "f":
-                raise TypeError(f"{where} params[{key!r}]: expected floats, got {p.dtype}")
+            _check_param(f"{where} params[{key!r}]", p)
+            _check_grad(f"{where} grads[{key!r}]", grads[key], p)
             for name, other in [("grads", grads), *zip(self.state_names, states)]:
                 if np.shape(other[key]) != np.shape(p):
                     raise ValueError(
@@ -258,6 +264,27 @@ class Adam(Optimizer):
 
     def _step(self, p: Array, g: Array, m: Array, v: Array) -> None:
         ops.adam_update(p, g, m, v, self.lr, self.beta1, self.beta2, self.iter)
+
+
+def _check_param(where: str, p: Any) -> None:
+    if not isinstance(p, np.ndarray):
+        if not isinstance(p, Real):
+            raise TypeError(f"{where}: expected an array or a number, got {type(p).__name__}")
+    elif p.dtype.kind != "f":
+        raise TypeError(f"{where}: expected floats, got {p.dtype}")
+    elif not p.flags.writeable:
+        raise ValueError(f"{where}: expected a writable array, got a read-only one")
+
+
+def _check_grad(where: str, g: Any, p: Any) -> None:
+    try:
+        array = np.asarray(g)
+    except (TypeError, ValueError):
+        raise TypeError(f"{where}: expected an array, got {type(g).__name__}") from None
+    if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
+        raise TypeError(f"{where}: expected real numbers, got dtype {array.dtype}")
+    if isinstance(p, np.ndarray) and p.flags.c_contiguous and np.may_share_memory(p, array):
+        raise ValueError(f"{where}: expected memory apart from the parameter, got the same")
 
 
 def _dtype(p: Any) -> type[np.floating[Any]]:

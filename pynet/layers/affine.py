@@ -10,6 +10,7 @@ from pynet import initializers, ops
 from pynet._types import Array, ArrayLike, DTypeLike, Shape
 from pynet.initializers import Init
 from pynet.layers.base import Description, Layer
+from pynet.layers.inputs import batch_shape, gradient_array, real_array
 
 
 class Affine(Layer):
@@ -55,15 +56,14 @@ class Affine(Layer):
     def build(self, x_shape: Shape, dtype: DTypeLike | None = None) -> None:
         if self.built:
             return
-        if self._sizes is None:
-            raise ValueError("[Affine] W: expected an array, got None")
-        out, init, bias, own_dtype = self._sizes
+        out, init, bias, own_dtype = self._known_sizes()
+        x_shape = batch_shape("[Affine] x", x_shape)
         dtype = own_dtype if dtype is None else dtype
         self.W = initializers.draw(init, (math.prod(x_shape[1:]), out), dtype)
         self.b = initializers.zeros((out,), dtype) if bias else None
 
     def forward(self, x: ArrayLike) -> Array:
-        x = np.asarray(x)
+        x = real_array("[Affine.forward] x", x)
         self.build(x.shape)
         rows = self._rows(x)
         y = ops.gemm(rows, self.W, self.b)
@@ -72,12 +72,8 @@ class Affine(Layer):
 
     def backward(self, dout: ArrayLike, need_dx: bool = True) -> Array | None:
         x: Array = self._saved(self.x)
-        dout = np.asarray(dout, self._dtype)
-        if dout.shape != (x.shape[0], self.W.shape[1]):
-            raise ValueError(
-                f"[Affine.backward] dout: expected shape {(x.shape[0], self.W.shape[1])}, "
-                f"got {dout.shape}"
-            )
+        shape = (x.shape[0], self.W.shape[1])
+        dout = gradient_array("[Affine.backward] dout", dout, shape, self._dtype)
         views = self._take_grad_views(self._dtype)
         self.dW = ops.gemm(x, dout, trans_a=True, out=views.get("W"))
         if self.b is not None:
@@ -85,6 +81,11 @@ class Affine(Layer):
         if not need_dx:
             return None
         return ops.gemm(dout, self.W, trans_b=True).reshape(self.original_x_shape)
+
+    def _known_sizes(self) -> tuple[int, Init, bool, DTypeLike]:
+        if self._sizes is None:
+            raise ValueError("[Affine] W: expected an array, got None")
+        return self._sizes
 
     def _rows(self, x: Array) -> Array:
         """Flatten x to (N, in)."""
@@ -100,9 +101,8 @@ class Affine(Layer):
         if self.built:
             out, biases = self.W.shape[1], np.size(self.b) if self.b is not None else 0
         else:
-            assert self._sizes is not None
-            out = self._sizes[0]
-            biases = out if self._sizes[2] else 0
+            out, _, bias, _ = self._known_sizes()
+            biases = out if bias else 0
         return Description((x_shape[0], out), n_in * out + biases, x_shape[0] * n_in * out)
 
     def __repr__(self) -> str:
@@ -118,14 +118,20 @@ class Flatten(Layer):
         self.original_x_shape: Shape | None = None
 
     def forward(self, x: ArrayLike) -> Array:
-        x = np.asarray(x)
+        x = real_array("[Flatten.forward] x", x)
         if x.ndim == 0:
             raise ValueError("[Flatten.forward] x: expected shape (N, ...), got a scalar")
         self.original_x_shape = x.shape
         return x.reshape(x.shape[0], math.prod(x.shape[1:]))
 
     def backward(self, dout: ArrayLike) -> Array:
-        return np.asarray(dout).reshape(self._saved(self.original_x_shape))
+        x_shape: Shape = self._saved(self.original_x_shape)
+        dout = real_array("[Flatten.backward] dout", dout)
+        if dout.size != math.prod(x_shape):
+            raise ValueError(
+                f"[Flatten.backward] dout: expected as many values as x {x_shape}, got {dout.shape}"
+            )
+        return dout.reshape(x_shape)
 
     def describe(self, x_shape: Shape) -> Description:
         return Description((x_shape[0], math.prod(x_shape[1:])))

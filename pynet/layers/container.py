@@ -11,6 +11,7 @@ import numpy as np
 from pynet import backend, ops
 from pynet._types import Array, ArrayLike, DTypeLike, Shape
 from pynet.layers.base import Description, Layer, Row
+from pynet.layers.inputs import real_array
 
 
 class Container(Layer):
@@ -78,13 +79,13 @@ class Sequential(Container):
         self._first = next((i for i, layer in enumerate(layers) if layer.has_params), len(layers))
 
     def forward(self, x: ArrayLike, train_flg: bool = True) -> Array:
-        out: Array = np.asarray(x)
+        out: Array = real_array("[Sequential.forward] x", x)
         for layer in self.layers:
             out = layer(out, train_flg)
         return out
 
     def backward(self, dout: ArrayLike, need_dx: bool = True) -> Array | None:
-        dx = np.asarray(dout)
+        dx = real_array("[Sequential.backward] dout", dout)
         first = 0 if need_dx else self._first
         for i in range(len(self.layers) - 1, first - 1, -1):
             dx = self.layers[i].backpropagate(dx, need_dx or i > first)
@@ -100,6 +101,7 @@ class Sequential(Container):
         return named
 
     def build(self, x_shape: Shape, dtype: DTypeLike | None = None) -> None:
+        self.describe(x_shape)  # or raises, before a layer has made anything
         for layer in self.layers:
             layer.build(x_shape, dtype)
             x_shape = layer.describe(x_shape).out_shape
@@ -149,7 +151,7 @@ class Residual(Container):
         return (body,) if self.shortcut is None else (body, ("shortcut", self.shortcut))
 
     def forward(self, x: ArrayLike, train_flg: bool = True) -> Array:
-        x = np.asarray(x)
+        x = real_array("[Residual.forward] x", x)
         y = self.body(x, train_flg)
         short = x if self.shortcut is None else self.shortcut(x, train_flg)
         self._same("forward", y.shape, short.shape)
@@ -158,7 +160,7 @@ class Residual(Container):
     def backward(self, dout: ArrayLike, need_dx: bool = True) -> Array | None:
         dx = self.body.backpropagate(dout, need_dx)
         if self.shortcut is None:
-            return ops.add(dx, np.asarray(dout, dx.dtype)) if need_dx else None
+            return ops.add(dx, np.asarray(dout).astype(dx.dtype, copy=False)) if need_dx else None
         dx_short = self.shortcut.backpropagate(dout, need_dx)
         return ops.add(dx, dx_short) if need_dx else None
 
@@ -204,7 +206,7 @@ class Concat(Container):
         return np.concatenate(ys, axis=1, out=out)
 
     def backward(self, dout: ArrayLike, need_dx: bool = True) -> Array | None:
-        dout = np.asarray(dout)
+        dout = real_array("[Concat.backward] dout", dout)
         bounds: list[int] = self._saved(self._bounds)
         if dout.shape[1:2] != (bounds[-1],):
             raise ValueError(

@@ -11,6 +11,7 @@ from pynet import initializers, ops
 from pynet._types import Array, ArrayLike, DTypeLike, Pair, Shape
 from pynet.initializers import Init
 from pynet.layers.base import Description, Layer
+from pynet.layers.inputs import batch_shape, gradient_array, real_array
 from pynet.layers.shapes import out_size, pair, suffix
 
 
@@ -92,22 +93,23 @@ class Convolution(Layer):
     def build(self, x_shape: Shape, dtype: DTypeLike | None = None) -> None:
         if self.built:
             return
-        W_shape = self._W_shape(x_shape)
+        W_shape = self._W_shape(batch_shape("[Convolution] x", x_shape))
+        self.describe(x_shape)  # or raises, before anything is made
         assert self._sizes is not None
         dtype = self._sizes.dtype if dtype is None else dtype
         self.W = initializers.draw(self._sizes.init, W_shape, dtype)
         self.b = initializers.zeros(W_shape[:1], dtype) if self._sizes.bias else None
 
     def forward(self, x: ArrayLike) -> Array:
-        x = np.asarray(x)
+        x = real_array("[Convolution.forward] x", x)
         self.build(x.shape)
         y = ops.conv2d(x, self.W, self.b, **self._options)
-        self.x, self._dtype = x, y.dtype
+        self.x, self._dtype, self._y_shape = x, y.dtype, y.shape
         return y
 
     def backward(self, dout: ArrayLike, need_dx: bool = True) -> Array | None:
         x: Array = self._saved(self.x)
-        dout = np.asarray(dout, self._dtype)
+        dout = gradient_array("[Convolution.backward] dout", dout, self._y_shape, self._dtype)
         views = self._take_grad_views(self._dtype)
         options = self._options
         self.dW = ops.conv2d_dW(dout, x, self.W.shape, **options, out=views.get("W"))
@@ -146,7 +148,7 @@ class Convolution(Layer):
         if len(x_shape) != 4:
             raise ValueError(f"[Convolution] x: expected shape (N, C, H, W), got {x_shape}")
         C = x_shape[1]
-        if C % self.groups or FN % self.groups:
+        if self.groups < 1 or C % self.groups or FN % self.groups:
             raise ValueError(
                 f"[Convolution] groups: expected a divisor of {C} channels and {FN} filters, "
                 f"got {self.groups}"

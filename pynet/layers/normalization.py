@@ -9,6 +9,7 @@ import numpy as np
 from pynet import initializers, ops
 from pynet._types import Array, ArrayLike, DTypeLike, Shape
 from pynet.layers.base import Description, Layer
+from pynet.layers.inputs import batch_shape, gradient_array, real_array
 
 
 class BatchNormalization(Layer):
@@ -89,12 +90,13 @@ class BatchNormalization(Layer):
             raise ValueError(
                 f"[BatchNormalization] x: expected shape (N, D) or (N, C, H, W), got {x_shape}"
             )
+        x_shape = batch_shape("[BatchNormalization] x", x_shape)
         dtype = self._sized_dtype if dtype is None else dtype
         self.gamma = initializers.ones((x_shape[1],), dtype)
         self.beta = initializers.zeros((x_shape[1],), dtype)
 
     def forward(self, x: ArrayLike, train_flg: bool = True) -> Array:
-        x = np.asarray(x)
+        x = real_array("[BatchNormalization.forward] x", x)
         self.build(x.shape)
         rows = self._rows(x)
         mean, var = self._running(rows)
@@ -116,13 +118,9 @@ class BatchNormalization(Layer):
 
     def backward(self, dout: ArrayLike) -> Array:
         x: Array = self._saved(self._x)
-        assert self._mean is not None and self.std is not None
-        dout = np.asarray(dout)
-        if dout.shape != self.input_shape:
-            raise ValueError(
-                f"[BatchNormalization.backward] dout: expected shape {self.input_shape}, "
-                f"got {dout.shape}"
-            )
+        assert self._mean is not None and self.std is not None and self.input_shape is not None
+        where = "[BatchNormalization.backward] dout"
+        dout = gradient_array(where, dout, self.input_shape, self.std.dtype)
         views = self._take_grad_views(self.std.dtype)
         dx, self.dgamma, self.dbeta = ops.batch_norm_backward(
             dout.reshape(x.shape),

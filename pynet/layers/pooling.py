@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from pynet import ops
 from pynet._types import Array, ArrayLike, Pair, Shape
 from pynet.layers.base import Description, Layer
+from pynet.layers.inputs import real_array
 from pynet.layers.shapes import out_size, suffix
 
 
@@ -46,7 +45,7 @@ class Pooling(_Windows):
     _arg: Array | None = None
 
     def forward(self, x: ArrayLike) -> Array:
-        x = np.asarray(x)
+        x = real_array("[Pooling.forward] x", x)
         y, arg = ops.max_pool2d(x, self._kernel, stride=self.stride, pad=self.pad)
         self.x, self._arg = x, arg
         return y
@@ -79,7 +78,7 @@ class AveragePooling(_Windows):
         self.count_pad = count_pad
 
     def forward(self, x: ArrayLike) -> Array:
-        x = np.asarray(x)
+        x = real_array("[AveragePooling.forward] x", x)
         y = ops.avg_pool2d(
             x, self._kernel, stride=self.stride, pad=self.pad, count_pad=self.count_pad
         )
@@ -108,7 +107,7 @@ class GlobalAveragePooling(Layer):
         self.x: Array | None = None
 
     def forward(self, x: ArrayLike) -> Array:
-        x = np.asarray(x)
+        x = real_array("[GlobalAveragePooling.forward] x", x)
         y = ops.global_avg_pool2d(x)
         self.x = x
         return y

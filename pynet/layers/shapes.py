@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from pynet._types import Pair, Shape
 
 
 def pair(value: Pair) -> tuple[int, int]:
     """Return (h, w) from one number for both, or from a pair."""
-    h, w = value if isinstance(value, tuple) else (value, value)
+    h, w = (value, value) if isinstance(value, int | np.integer) else value
     return h, w
 
 
@@ -18,6 +20,14 @@ def out_size(
 
     Raises ValueError when x_shape is not (N, C, H, W) or a side would be below 1.
     """
+    for name, value, least in (
+        ("kernel", kernel, 1),
+        ("stride", stride, 1),
+        ("pad", pad, 0),
+        ("dilation", dilation, 1),
+    ):
+        if not least <= min(pair(value)) <= max(pair(value)) < 2**31:
+            raise ValueError(f"[{op}] {name}: expected {least} .. 2**31 - 1, got {value}")
     if len(x_shape) != 4:
         raise ValueError(f"[{op}] x: expected shape (N, C, H, W), got {x_shape}")
     OH, OW = (

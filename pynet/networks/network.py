@@ -20,6 +20,7 @@ import numpy as np
 from pynet._types import Array, ArrayLike, DTypeLike, Shape
 from pynet.gradient import numerical_gradient
 from pynet.layers import Layer, LossLayer, Sequential, Slot, SoftmaxWithLoss
+from pynet.layers.inputs import real_array
 from pynet.networks.summary import Summary
 from pynet.params import GradStore, ParamStore, pack
 from pynet.serialization import load_params, save_params
@@ -103,23 +104,24 @@ class Network:
 
     def _input(self, x: ArrayLike) -> Array:
         """Return x in the network's dtype; a net without sizes takes them from it."""
-        x = np.asarray(x)
+        x = real_array(f"[{type(self).__name__}] x", x)
         if x.ndim < 2:
             raise ValueError(
                 f"[{type(self).__name__}] x: expected a batch of shape (N, ...), got {x.shape}"
             )
-        if x.dtype != self.dtype and x.dtype.kind in "biuf":
-            x = x.astype(self.dtype)
+        x = x.astype(self.dtype, copy=False)
         if self._params is None:
             self._root.build(x.shape, self.dtype)
             self._pack()
-        if self.input_dim is None:
-            self.input_dim = x.shape[1:]
         return x
 
     def predict(self, x: ArrayLike, train_flg: bool = False) -> Array:
         """Return the scores of a batch, (N, classes), before softmax."""
-        return self._root.forward(self._input(x), train_flg)
+        x = self._input(x)
+        scores = self._root.forward(x, train_flg)
+        if self.input_dim is None:
+            self.input_dim = x.shape[1:]
+        return scores
 
     def loss(self, x: ArrayLike, t: ArrayLike, train_flg: bool | None = None) -> float:
         """Return the loss of a batch with the weight decay's penalty.
@@ -140,7 +142,12 @@ class Network:
         t: class numbers (N,) or one-hot rows. Works through x in batches; the last one may be
         smaller and counts (in the book it is lost).
         """
-        x, t = np.asarray(x), np.asarray(t)
+        if batch_size < 1:
+            raise ValueError(
+                f"[{type(self).__name__}.accuracy] batch_size: expected at least 1, "
+                f"got {batch_size}"
+            )
+        x, t = np.asarray(x), real_array(f"[{type(self).__name__}.accuracy] t", t)
         labels = t.argmax(axis=1) if t.ndim == 2 and t.shape[1] > 1 else t.reshape(-1)
         if len(x) != len(labels) or len(x) == 0:
             raise ValueError(
@@ -150,6 +157,11 @@ class Network:
         right = 0
         for i in range(0, len(x), batch_size):
             scores = self.predict(x[i : i + batch_size], False)
+            if t.ndim == 2 and t.shape[1] not in (1, scores.shape[1]):
+                raise ValueError(
+                    f"[{type(self).__name__}.accuracy] t: expected one-hot rows of "
+                    f"{scores.shape[1]} classes, got shape {t.shape}"
+                )
             right += int(np.sum(scores.argmax(axis=1) == labels[i : i + batch_size]))
         return right / len(x)
 

@@ -1,0 +1,43 @@
+"""What comes into a layer or a network from outside."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pynet._types import Array, Shape
+
+
+def real_array(where: str, value: Any) -> Array:
+    """Return `value` as an array of real numbers; `where` is as in "[Affine.forward] x".
+
+    Raises TypeError for anything else, and for masked elements, which `np.asarray` would unmask.
+    """
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{where}: expected an array, got {type(value).__name__}") from None
+    if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
+        raise TypeError(f"{where}: expected real numbers, got dtype {array.dtype}")
+    if type(value) is not np.ndarray and np.any(getattr(value, "mask", False)):
+        raise TypeError(f"{where}: expected an array without masked elements, got {value!r}")
+    return array
+
+
+def gradient_array(where: str, value: Any, shape: Shape, dtype: Any) -> Array:
+    """Return dout as an array of this dtype; ValueError where its shape is another."""
+    array = real_array(where, value)
+    if array.shape != shape:
+        raise ValueError(f"{where}: expected shape {shape}, got {array.shape}")
+    return array.astype(dtype, copy=False)
+
+
+def batch_shape(where: str, x_shape: Shape) -> Shape:
+    """Return x_shape; ValueError unless it is that of a batch of at least one sample and value.
+
+    A layer that takes its sizes from its first input keeps them: better none than wrong ones.
+    """
+    if len(x_shape) < 1 or min(x_shape) < 1:
+        raise ValueError(f"{where}: expected a batch of shape (N, ...), got {x_shape}")
+    return x_shape
