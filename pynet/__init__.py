@@ -11,11 +11,20 @@ Submodules are loaded when they are first used.
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from pynet import backend
-from pynet.rng import seed
+try:
+    from pynet import backend
+    from pynet.rng import seed
+except ImportError as error:
+    # `python -m pynet` imports this file before its own: it says what is missing, in one line.
+    if sys.argv[0] != "-m":
+        raise
+    if isinstance(error, ModuleNotFoundError):
+        sys.exit(f"pynet: {error}: run `python3 dev.py demo` or `pip install .` in the checkout")
+    sys.exit(f"pynet: {error}")
 
 if TYPE_CHECKING:
     __version__: str

@@ -35,7 +35,7 @@ def collect(trainer: Trainer) -> tuple[dict[str, Array], dict[str, Any]]:
     for name in _HISTORY:
         arrays[f"history/{name}"] = np.array(getattr(trainer, name), np.float64)
     if trainer.order is not None:
-        arrays["order"] = trainer.order
+        arrays["epoch/order"] = trainer.order
     optimizer = trainer.optimizer
     for name in optimizer.state_names:
         for key, array in (getattr(optimizer, name) or {}).items():
@@ -67,18 +67,12 @@ def restore(trainer: Trainer, arrays: Mapping[str, Array], meta: Mapping[str, An
     Raises ValueError, before anything has changed, when it belongs to another run.
     """
     params, optimizer = trainer.network.params, trainer.optimizer
-    slots = list(_state(trainer.network))
-    _check(trainer, arrays, meta, slots)
+    _check_run(trainer, meta)
+    _check_network(trainer.network, arrays, meta)
     with_state = any(name.startswith("optimizer/") for name in arrays)
-    for key in params:
-        _assign(params, key, arrays[key])
-
     if rng.current()[0] != meta["seed"]:
         pynet.seed(meta["seed"])
-    for slot in slots:
-        saved = arrays.get(f"state/{slot.key}")
-        value = meta["state"].get(slot.key) if saved is None else saved.copy()
-        setattr(slot.layer, slot.name, value)
+    _fill_network(trainer.network, arrays, meta)
 
     for name in optimizer.state_names:
         setattr(optimizer, name, None)
@@ -93,7 +87,7 @@ def restore(trainer: Trainer, arrays: Mapping[str, Array], meta: Mapping[str, An
     for name in _HISTORY:
         setattr(trainer, name, arrays[f"history/{name}"].tolist())
     trainer.evaluated_iters = [int(i) for i in trainer.evaluated_iters]
-    trainer.order = arrays.get("order")
+    trainer.order = arrays.get("epoch/order")
     trainer.current_iter, trainer.current_epoch = meta["step"], meta["epoch"]
     trainer.base_lr = meta["base_lr"]
     draws = meta["random"]
@@ -107,6 +101,25 @@ def restore(trainer: Trainer, arrays: Mapping[str, Array], meta: Mapping[str, An
     )
 
 
+def restore_network(network: Any, arrays: Mapping[str, Array], meta: Mapping[str, Any]) -> None:
+    """Put parameters and running statistics of a checkpoint into a network.
+
+    Raises ValueError, before anything has changed, when they are those of another one.
+    """
+    _check_keys(meta)
+    _check_network(network, arrays, meta)
+    _fill_network(network, arrays, meta)
+
+
+def _fill_network(network: Any, arrays: Mapping[str, Array], meta: Mapping[str, Any]) -> None:
+    for key in network.params:
+        _assign(network.params, key, arrays[key])
+    for slot in _state(network):
+        saved = arrays.get(f"state/{slot.key}")
+        value = meta["state"].get(slot.key) if saved is None else saved.copy()
+        setattr(slot.layer, slot.name, value)
+
+
 def _run(trainer: Trainer) -> dict[str, Any]:
     """What must be equal for a run to go on."""
     return {
@@ -118,12 +131,13 @@ def _run(trainer: Trainer) -> dict[str, Any]:
     }
 
 
-def _check(
-    trainer: Trainer, arrays: Mapping[str, Array], meta: Mapping[str, Any], slots: list[Slot]
-) -> None:
-    missing = {"step", "epoch", "run", "optimizer", "optimizer_numbers", "random"} - set(meta)
-    if missing:
+def _check_keys(meta: Mapping[str, Any]) -> None:
+    if {"step", "epoch", "run", "state", "optimizer", "optimizer_numbers", "random"} - set(meta):
         raise ValueError(f"{_OP} path: expected a checkpoint of a Trainer, got one of other data")
+
+
+def _check_run(trainer: Trainer, meta: Mapping[str, Any]) -> None:
+    _check_keys(meta)
     for name, here in _run(trainer).items():
         if meta["run"].get(name) != here:
             raise ValueError(
@@ -135,20 +149,23 @@ def _check(
             f"{_OP} optimizer: expected {meta['optimizer']} like the checkpoint, "
             f"got {type(optimizer).__name__}"
         )
-    saved = [name for name in arrays if "/" not in name and name != "order"]
-    if sorted(saved) != sorted(trainer.network.params):
+
+
+def _check_network(network: Any, arrays: Mapping[str, Array], meta: Mapping[str, Any]) -> None:
+    saved = [name for name in arrays if "/" not in name]
+    if sorted(saved) != sorted(network.params):
         raise ValueError(
             f"{_OP} network: expected the parameters {', '.join(sorted(saved))}, "
-            f"got {', '.join(sorted(trainer.network.params))}"
+            f"got {', '.join(sorted(network.params))}"
         )
-    for key, param in trainer.network.params.items():
+    for key, param in network.params.items():
         if np.shape(param) != arrays[key].shape or np.asarray(param).dtype != arrays[key].dtype:
             raise ValueError(
                 f"{_OP} network: expected {key} of shape {arrays[key].shape} and type "
                 f"{arrays[key].dtype}, got {np.shape(param)} and {np.asarray(param).dtype}"
             )
     states = {name.removeprefix("state/") for name in arrays if name.startswith("state/")}
-    unknown = (states | set(meta["state"])) - {slot.key for slot in slots}
+    unknown = (states | set(meta["state"])) - {slot.key for slot in _state(network)}
     if unknown:
         raise ValueError(f"{_OP} network: expected a layer for {min(unknown)}, got none")
 

@@ -1,0 +1,176 @@
+"""A training run of the command line: stops on Ctrl-C, goes on later, writes what it found."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from pynet.cli.data import Data, value_range
+from pynet.cli.errors import INTERRUPTED, TERMINATED, missing_extra, one_line
+from pynet.networks import Network
+from pynet.serialization import write_atomic
+from pynet.trainer import Trainer
+
+CHECKPOINT, HISTORY, CURVES = "checkpoint.safetensors", "history.csv", "curves.png"
+_STATUS = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: TERMINATED}
+
+
+def check_folder(out: str) -> None:
+    """Make the folder, and see that files can be written there, before any work is done.
+
+    Raises OSError, naming the folder.
+    """
+    try:
+        os.makedirs(out, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out) as file:
+            file.write(b"\0")
+    except OSError as error:
+        raise OSError(
+            error.errno, f"--out: expected a folder to write into, got {out!r}: {error.strerror}"
+        ) from error
+
+
+def checkpoint_path(path: str) -> str:
+    """Return the checkpoint that a path means: the file, or the one in a folder.
+
+    Raises FileNotFoundError where there is none.
+    """
+    path = os.path.expanduser(path)
+    file = os.path.join(path, CHECKPOINT) if os.path.isdir(path) else path
+    if not os.path.exists(file):
+        raise FileNotFoundError(
+            f"expected a checkpoint at {file!r}, got no such file: `pynet train` writes one"
+        )
+    return file
+
+
+class Run:
+    """Trains a network on data and writes checkpoint, history and curves into a folder."""
+
+    def __init__(self, network: Network, data: Data, settings: dict[str, Any], out: str) -> None:
+        self._begin = time.perf_counter()
+        self.data = data.for_model(settings["model"])
+        self.out = out
+        self.test_accuracy: float | None = None
+        rate = {} if settings["lr"] is None else {"lr": settings["lr"]}
+        self.trainer = Trainer(
+            network,
+            *self.data,
+            epochs=settings["epochs"],
+            mini_batch_size=settings["batch_size"],
+            optimizer=settings["optimizer"],
+            optimizer_param=rate,
+            evaluate_sample_num_per_epoch=settings["eval_samples"],
+            verbose=False,
+            progress=True,
+            sampling="epoch",
+            schedule=settings["schedule"],
+        )
+        self.settings = settings
+        self.extra: dict[str, Any] = {
+            "settings": settings,
+            "sample_shape": list(data.sample_shape),
+            "classes": data.classes,
+            "range": list(value_range(data.x_train)),
+        }
+        self._signal: int | None = None
+
+    def resume(self, path: str) -> None:
+        """Go on from a checkpoint."""
+        self.trainer.resume(path)
+        print(f"resumed at step {self.trainer.current_iter} of {self.trainer.max_iter}: {path}")
+
+    def train(self) -> int:
+        """Train to the end or to Ctrl-C, write the files, and return the exit status."""
+        trainer = self.trainer
+        with self._stop_on_signals():
+            trainer.train(after_epoch=lambda _: self._save_epoch())
+        checkpoint = os.path.join(self.out, CHECKPOINT)
+        trainer.save(checkpoint, self.extra)
+        if trainer.stopped and self._signal is not None:
+            print(
+                f"pynet: stopped after step {trainer.current_iter} of {trainer.max_iter}; "
+                f"go on with: pynet train --resume {checkpoint}",
+                file=sys.stderr,
+            )
+            return _STATUS[signal.Signals(self._signal)]
+        x, t = self.data.x_test, self.data.t_test
+        self.test_accuracy = trainer.network.accuracy(x, t)
+        print(
+            f"test accuracy {100 * self.test_accuracy:.2f} % "
+            f"({round(self.test_accuracy * len(x)):,} of {len(x):,})"
+        )
+        written = [checkpoint, self._write_history()]
+        curves = self._write_curves()
+        if curves is not None:
+            written.append(curves)
+        print(f"time {time.perf_counter() - self._begin:.1f} s")
+        print(f"wrote {', '.join(written)}")
+        return 0
+
+    @contextmanager
+    def _stop_on_signals(self) -> Iterator[None]:
+        """Let the first Ctrl-C (or SIGTERM) end the run after its step, the second at once."""
+        before = {number: signal.getsignal(number) for number in _STATUS}
+
+        def stop(number: int, frame: object) -> None:
+            self._signal = number
+            self.trainer.stop()
+            for each, handler in before.items():
+                signal.signal(each, handler)
+
+        for number in before:
+            signal.signal(number, stop)
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _save_epoch(self) -> None:
+        # A disk that is full now may have room at the end: hours of training are not thrown away.
+        try:
+            self.trainer.save(os.path.join(self.out, CHECKPOINT), self.extra)
+        except OSError as error:
+            print(f"pynet: warning: training goes on, but {one_line(error)}", file=sys.stderr)
+
+    def _write_history(self) -> str:
+        """Write a line for each epoch."""
+        trainer = self.trainer
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(["epoch", "step", "loss", "train_accuracy", "test_accuracy"])
+        for i, step in enumerate(trainer.evaluated_iters):
+            accuracies = trainer.train_acc_list[i], trainer.test_acc_list[i]
+            writer.writerow([i + 1, step, trainer.mean_loss(i), *accuracies])
+        path = os.path.join(self.out, HISTORY)
+        write_atomic(path, text.getvalue().encode())
+        return path
+
+    def _write_curves(self) -> str | None:
+        """Draw the run, where matplotlib is installed."""
+        from pynet.viz import save_curves
+
+        trainer, settings = self.trainer, self.settings
+        path = os.path.join(self.out, CURVES)
+        try:
+            save_curves(
+                path,
+                trainer.train_loss_list,
+                trainer.evaluated_iters,
+                trainer.train_acc_list,
+                trainer.test_acc_list,
+                f"{settings['model']} on {os.path.basename(settings['data'])}",
+            )
+        except ImportError as error:
+            print(f"no {path}: {missing_extra(error, 'plot')}")
+            return None
+        return path
