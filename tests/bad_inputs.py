@@ -38,6 +38,11 @@ FREE_AXES = {
 }
 
 
+class NoRepr:
+    def __repr__(self) -> str:
+        raise RuntimeError("no repr")
+
+
 class Call(NamedTuple):
     label: str
     changes: dict[str, Any]
@@ -176,6 +181,7 @@ def no_numbers(a: np.ndarray) -> dict[str, Any]:
         bad["longdouble"] = a.astype(np.longdouble)
     bad |= {"structured": a.astype([("f", a.dtype)]), "masked": masked(a)}
     bad |= {"ragged": [[1.0, 2.0], [3.0]], "words": ["1", "2"], "word": "1", "dict": {1: 2}}
+    bad |= {"long word": "\N{EURO SIGN}" * 100, "no repr": NoRepr()}
     return {**bad, "set": {1.0}, "huge integers": [2**70], "thing": object(), "None": None}
 
 
@@ -273,7 +279,7 @@ def output_calls(op: str, arguments: dict[str, Any], results: dict[str, Any]) ->
 
 NO_SIZES = (-1, -(2**31), 2**31, 2**63 - 1, 2**63, 2**64, -(2**63) - 1, 1.0, 1.5, float("nan"))
 NO_SIZES += (True, "2", b"2", 1j, {1, 2}, [], (1,), (1, 2, 3), (1, 2.0), (True, 1), (1, -1))
-NO_SIZES += ((2**64, 1), np.array([1.0, 2.0]), np.bool_(True), object())
+NO_SIZES += ((2**64, 1), np.array([1.0, 2.0]), np.bool_(True), object(), "\N{EURO SIGN}" * 99)
 NO_LENGTHS = (0, -1, 2**31 - 1, 2**31, 2**63 - 1, 2**64, 1.0, True, "3", None)
 NO_SHAPES = (None, 4, "1234", (), (2, 4, 6), (2, 4, 6, 5, 1), np.array(4), {2, 4, 6, 5}, 2.0)
 NO_NUMBERS = (None, "1", b"1", 1j, np.complex64(1), [1.0], (1.0,), np.array([1.0]), object())

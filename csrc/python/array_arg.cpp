@@ -87,8 +87,13 @@ std::string repr(const Shape& shape) {
 }
 
 std::string text_of(py::handle object) {
-  std::string text = py::str(py::repr(object));
-  return text.size() <= 60 ? text : text.substr(0, 57) + "...";
+  try {
+    const py::str text = py::repr(object);
+    if (py::len(text) <= 60) return text;
+    return std::string(py::str(text[py::slice(0, 57, 1)])) + "...";  // 57 characters, not bytes
+  } catch (const py::error_already_set&) {  // the object's own __repr__ failed
+    return Py_TYPE(object.ptr())->tp_name;
+  }
 }
 
 void fail_value(const char* op, const char* argument, const std::string& text) {
