@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from typing import Any
@@ -20,9 +21,10 @@ class Progress:
         if sys.stderr.isatty():
             from tqdm import tqdm
 
-            self._bar = tqdm(
-                total=steps, initial=done, unit="step", dynamic_ncols=True, file=sys.stderr
-            )
+            # A terminal that does not tell its size would get a bar of size 0.
+            known = min(os.get_terminal_size(sys.stderr.fileno())) > 0
+            width = {"dynamic_ncols": True} if known else {"ncols": 80, "nrows": 24}
+            self._bar = tqdm(total=steps, initial=done, unit="step", file=sys.stderr, **width)
 
     def step(self, loss: float) -> None:
         """Count a step."""

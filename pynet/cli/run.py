@@ -33,9 +33,8 @@ def check_folder(out: str) -> None:
         with tempfile.TemporaryFile(dir=out) as file:
             file.write(b"\0")
     except OSError as error:
-        raise OSError(
-            error.errno, f"--out: expected a folder to write into, got {out!r}: {error.strerror}"
-        ) from error
+        reason = "a file" if isinstance(error, FileExistsError) else error.strerror
+        raise OSError(f"--out: expected a folder to write into, got {out!r}: {reason}") from error
 
 
 def checkpoint_path(path: str) -> str:

@@ -35,7 +35,7 @@ DEFAULTS: Mapping[str, Any] = MappingProxyType(
 _DEMO = {
     **DEFAULTS,
     "model": "conv-bn",
-    "epochs": 15,
+    "epochs": 10,
     "batch_size": 50,
     "lr": 0.004,
     "schedule": "cosine",
