@@ -244,7 +244,8 @@ def test_kill_9_at_random_instants(tmp_path):
         import sys
         import numpy as np
         from pynet.serialization import load_checkpoint, save_checkpoint
-        path = sys.argv[1]
+        path, warm_up = sys.argv[1:]
+        save_checkpoint(warm_up, {"W": np.full(20_000, 0)}, {"step": 0})
         try:
             step = load_checkpoint(path)[1]["step"]
         except FileNotFoundError:
@@ -254,15 +255,17 @@ def test_kill_9_at_random_instants(tmp_path):
             step += 1
             save_checkpoint(path, {"W": np.full(20_000, step)}, {"step": step}, keep_previous=True)
     """
-    path = tmp_path / "net.safetensors"
+    folder, warm_up = tmp_path / "nets", tmp_path / "warm_up.safetensors"
+    folder.mkdir()
+    path = folder / "net.safetensors"
     last = 0
     pause = random.Random(0)
     begin = time.perf_counter()
-    save_checkpoint(tmp_path / "other", {"W": np.full(20_000, 0)}, {"step": 0})
+    save_checkpoint(warm_up, {"W": np.full(20_000, 0)}, {"step": 0})
     some_saves = 10 * (time.perf_counter() - begin)
     for _ in range(20):
         with subprocess.Popen(
-            [sys.executable, "-c", textwrap.dedent(code), str(path)], stdout=subprocess.PIPE
+            [sys.executable, "-c", textwrap.dedent(code), path, warm_up], stdout=subprocess.PIPE
         ) as process:
             assert process.stdout.readline() == b"ready\n"
             time.sleep(pause.uniform(0, some_saves))
@@ -275,7 +278,7 @@ def test_kill_9_at_random_instants(tmp_path):
             assert load_step(previous_path(path)) <= last
     assert last > 0
     save(path, last + 1)
-    assert sorted(os.listdir(tmp_path)) == ["net.previous.safetensors", "net.safetensors"]
+    assert sorted(os.listdir(folder)) == ["net.previous.safetensors", "net.safetensors"]
 
 
 def test_keeps_the_mode_and_follows_the_umask(tmp_path):
