@@ -183,7 +183,7 @@ void batch_norm_run(const BatchNormArgs<T>& args, const Tile& tile) {
 // --- backward ------------------------------------------------------------------------------------
 
 // What the phases hand to each other: two sums for each tile and channel, then
-// dx = a*dout + b*(x - mean) + c.
+// dx = a*(dout - c) + b*(x - mean), c the mean of dout: for a batch of one exactly 0.
 template <class T>
 struct BackwardScratch {
   double *douts, *products;  // (row_tiles, C): of dout, and of dout * (x - mean)
@@ -273,7 +273,7 @@ PYNET_INLINE void finish_channel(const BatchNormBackwardArgs<T>& args, const Cha
   args.dgamma[c] = static_cast<T>(product / std);
   scratch.a[c] = static_cast<T>(slope);
   scratch.b[c] = args.train ? static_cast<T>(-slope * (product / std) / (m * std)) : 0;
-  scratch.c[c] = args.train ? static_cast<T>(-slope * dout / m) : 0;
+  scratch.c[c] = args.train ? static_cast<T>(dout / m) : 0;
 }
 
 template <class T>
@@ -307,7 +307,7 @@ void batch_norm_backward_run(const BatchNormBackwardArgs<T>& args, const Tile& t
     if (args.train) {
       write([&](index_t i, auto lanes, const Values& v) {
         const vec<T> xc = lanes.load(args.x + i) - v.mean;
-        return fma(v.b, xc, fma(v.a, lanes.load(args.dout + i), v.c));
+        return fma(v.b, xc, v.a * (lanes.load(args.dout + i) - v.c));
       });
     } else {
       write(
