@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import sysconfig
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,8 @@ from pynet.optimizers import Adam
 installed = Path(sysconfig.get_path("platlib"))
 assert Path(pynet.__file__).is_relative_to(installed), f"{pynet.__file__} is not the installed one"
 assert not (Path.cwd() / "pynet").exists(), "run this from another folder than the checkout"
-assert not list(installed.glob("**/*.a")), "the static library does not belong into a wheel"
+not_ours = [file for file in metadata.files("pynet") or [] if file.suffix in (".a", ".h", ".cpp")]
+assert not not_ours, f"these do not belong into a wheel: {not_ours}"
 
 (x, t), (x_test, t_test) = load_digits(flatten=False)
 np.random.seed(0)
