@@ -14,7 +14,9 @@ class Progress:
     Otherwise, in a file or a pipe, one line for each epoch on stdout.
     """
 
-    def __init__(self, steps: int, epochs: int, done: int = 0) -> None:
+    _loss = _test_acc = ""
+
+    def __init__(self, steps: int, epochs: int, done: int = 0, epoch: int = 0) -> None:
         self.epochs = epochs
         self._begin = time.perf_counter()
         self._bar: Any = None
@@ -25,6 +27,7 @@ class Progress:
             known = min(os.get_terminal_size(sys.stderr.fileno())) > 0
             width = {"dynamic_ncols": True} if known else {"ncols": 80, "nrows": 24}
             self._bar = tqdm(total=steps, initial=done, unit="step", file=sys.stderr, **width)
+            self._name(epoch)
 
     def step(self, loss: float) -> None:
         """Count a step."""
@@ -38,7 +41,7 @@ class Progress:
         """Show the end of an epoch: its mean loss and the accuracies."""
         if self._bar is not None:
             self._test_acc = f"{test_acc:.4f}"
-            self._bar.set_description(f"epoch {number}/{self.epochs}", refresh=False)
+            self._name(number)
             self._bar.set_postfix(self._values(), refresh=False)
             return
         width = len(str(self.epochs))
@@ -49,11 +52,14 @@ class Progress:
             flush=True,
         )
 
-    _loss = _test_acc = ""
-
     def _values(self) -> dict[str, str]:
         values = {"loss": self._loss, "test_acc": self._test_acc}
         return {name: value for name, value in values.items() if value}
+
+    def _name(self, epochs_done: int) -> None:
+        """Show the epoch that is running."""
+        running = min(epochs_done + 1, self.epochs)
+        self._bar.set_description(f"epoch {running}/{self.epochs}", refresh=False)
 
     def close(self) -> None:
         """Leave the bar as it stands."""

@@ -136,7 +136,9 @@ class Trainer:
         """
         self._stopping = False
         if self.progress:
-            self._progress = Progress(self.max_iter, self.epochs, self.current_iter)
+            self._progress = Progress(
+                self.max_iter, self.epochs, self.current_iter, self.current_epoch
+            )
         try:
             while self.current_iter < self.max_iter and not self._stopping:
                 evaluated = len(self.test_acc_list)
