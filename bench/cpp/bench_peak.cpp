@@ -21,20 +21,25 @@ struct Chains {
   }
 };
 
-#define PYNET_CHAINS(NAME, TARGET, T, BYTES)                                                 \
-  __attribute__((target(TARGET), optimize("fp-contract=fast"))) T NAME(int rounds) {         \
-    using vec = Chains<T, BYTES>::vec;                                                       \
-    vec a0{}, a1{}, a2{}, a3{}, a4{}, a5{}, a6{}, a7{}, a8{}, a9{}, a10{}, a11{};            \
-    vec x = {}, y = {};                                                                      \
-    x += T(0.999), y += T(0.001);                                                            \
-    for (int i = 0; i < rounds; ++i) {                                                       \
-      a0 = a0 * x + y, a1 = a1 * x + y, a2 = a2 * x + y, a3 = a3 * x + y;                    \
-      a4 = a4 * x + y, a5 = a5 * x + y, a6 = a6 * x + y, a7 = a7 * x + y;                    \
-      a8 = a8 * x + y, a9 = a9 * x + y, a10 = a10 * x + y, a11 = a11 * x + y;                \
-      __asm__ __volatile__("" : "+x"(a0), "+x"(a1), "+x"(a2), "+x"(a3), "+x"(a4), "+x"(a5)); \
-    }                                                                                        \
-    const vec sum = a0 + a1 + a2 + a3 + a4 + a5 + a6 + a7 + a8 + a9 + a10 + a11;             \
-    return sum[0];                                                                           \
+// Without this the compiler would see that all chains compute the same.
+#define PYNET_KEEP(a, b, c, d, e, f) \
+  __asm__ __volatile__("" : "+x"(a), "+x"(b), "+x"(c), "+x"(d), "+x"(e), "+x"(f))
+
+#define PYNET_CHAINS(NAME, TARGET, T, BYTES)                                         \
+  __attribute__((target(TARGET), optimize("fp-contract=fast"))) T NAME(int rounds) { \
+    using vec = Chains<T, BYTES>::vec;                                               \
+    vec a0{}, a1{}, a2{}, a3{}, a4{}, a5{}, a6{}, a7{}, a8{}, a9{}, a10{}, a11{};    \
+    vec x = {}, y = {};                                                              \
+    x += T(0.999), y += T(0.001);                                                    \
+    for (int i = 0; i < rounds; ++i) {                                               \
+      a0 = a0 * x + y, a1 = a1 * x + y, a2 = a2 * x + y, a3 = a3 * x + y;            \
+      a4 = a4 * x + y, a5 = a5 * x + y, a6 = a6 * x + y, a7 = a7 * x + y;            \
+      a8 = a8 * x + y, a9 = a9 * x + y, a10 = a10 * x + y, a11 = a11 * x + y;        \
+      PYNET_KEEP(a0, a1, a2, a3, a4, a5);                                            \
+      PYNET_KEEP(a6, a7, a8, a9, a10, a11);                                          \
+    }                                                                                \
+    const vec sum = a0 + a1 + a2 + a3 + a4 + a5 + a6 + a7 + a8 + a9 + a10 + a11;     \
+    return sum[0];                                                                   \
   }
 
 #if defined(__x86_64__)

@@ -14,6 +14,15 @@ template <class T, int ROWS, int VECTORS>
 void micro(index_t K, const T* a, index_t a_row, index_t a_col, const T* b, index_t b_row, T* c,
            index_t c_row, index_t cols, const Epilogue<T>& e) {
   constexpr index_t L = kLanes<T>;
+  // Rows of C that lie a power of two apart push each other out of the caches: their lines are
+  // fetched while the products are computed.
+  if (K >= 64) {
+#pragma GCC unroll 16
+    for (int i = 0; i < ROWS; ++i) {
+      __builtin_prefetch(c + i * c_row, 1);
+      __builtin_prefetch(c + i * c_row + cols - 1, 1);
+    }
+  }
   vec<T> acc[ROWS][VECTORS] = {};
   for (index_t k = 0; k < K; ++k) {
     vec<T> row[VECTORS];
