@@ -6,6 +6,7 @@ and a nonzero exit status, never in a traceback.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -19,7 +20,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command, by default that of `sys.argv`, and return the exit status."""
     try:
         arguments = parse(sys.argv[1:] if argv is None else argv)
-        return int(arguments.run(arguments))
+        status = int(arguments.run(arguments))
+        sys.stdout.flush()
+        return status
     except KeyboardInterrupt:
         print("pynet: interrupted", file=sys.stderr)
         return INTERRUPTED
@@ -28,4 +31,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         *(ImportError, FloatingPointError),
     ) as error:
         print(f"pynet: error: {one_line(error)}", file=sys.stderr)
+        _forget_output()
         return 1
+
+
+def _forget_output() -> None:
+    """Drop what stdout cannot take (a closed pipe, a full disk), or exit would complain again."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import shlex
 import signal
 import sys
 import tempfile
@@ -73,7 +74,7 @@ class Run:
             sampling="epoch",
             schedule=settings["schedule"],
         )
-        self.settings = settings
+        self.settings = settings = {**settings, "lr": self.trainer.base_lr}
         self.extra: dict[str, Any] = {
             "settings": settings,
             "sample_shape": list(data.sample_shape),
@@ -81,6 +82,7 @@ class Run:
             "range": list(value_range(data.x_train)),
         }
         self._signal: int | None = None
+        self._warned = False
 
     def resume(self, path: str) -> None:
         """Go on from a checkpoint."""
@@ -93,11 +95,11 @@ class Run:
         with self._stop_on_signals():
             trainer.train(after_epoch=lambda _: self._save_epoch())
         checkpoint = os.path.join(self.out, CHECKPOINT)
-        trainer.save(checkpoint, self.extra)
         if trainer.stopped and self._signal is not None:
+            trainer.save(checkpoint, self.extra)
             print(
                 f"pynet: stopped after step {trainer.current_iter} of {trainer.max_iter}; "
-                f"go on with: pynet train --resume {checkpoint}",
+                f"go on with: pynet train --resume {shlex.quote(checkpoint)}",
                 file=sys.stderr,
             )
             return _STATUS[signal.Signals(self._signal)]
@@ -107,12 +109,13 @@ class Run:
             f"test accuracy {100 * self.test_accuracy:.2f} % "
             f"({round(self.test_accuracy * len(x)):,} of {len(x):,})"
         )
+        trainer.save(checkpoint, self.extra)
         written = [checkpoint, self._write_history()]
         curves = self._write_curves()
         if curves is not None:
             written.append(curves)
         print(f"time {time.perf_counter() - self._begin:.1f} s")
-        print(f"wrote {', '.join(written)}")
+        print(f"wrote {', '.join(written)}", flush=True)
         return 0
 
     @contextmanager
@@ -139,7 +142,9 @@ class Run:
         try:
             self.trainer.save(os.path.join(self.out, CHECKPOINT), self.extra)
         except OSError as error:
-            print(f"pynet: warning: training goes on, but {one_line(error)}", file=sys.stderr)
+            if not self._warned:
+                self._warned = True
+                print(f"pynet: warning: training goes on, but {one_line(error)}", file=sys.stderr)
 
     def _write_history(self) -> str:
         """Write a line for each epoch."""
