@@ -87,10 +87,10 @@ void micro(index_t K, const T* a, index_t a_row, index_t a_col, const T* b, inde
 #define PYNET_ROWS_6(T) \
   PYNET_ROW(T, 1) PYNET_ROW(T, 2) PYNET_ROW(T, 3) PYNET_ROW(T, 4) PYNET_ROW(T, 5) PYNET_ROW(T, 6)
 #define PYNET_ROWS_8(T) PYNET_ROWS_6(T) PYNET_ROW(T, 7) PYNET_ROW(T, 8)
-#define PYNET_ROWS_14(T)                                                              \
-  PYNET_ROWS_8(T)                                                                     \
-  PYNET_ROW(T, 9) PYNET_ROW(T, 10) PYNET_ROW(T, 11) PYNET_ROW(T, 12) PYNET_ROW(T, 13) \
-      PYNET_ROW(T, 14)
+#define PYNET_ROWS_14(T) \
+  PYNET_ROWS_8(T)        \
+  PYNET_ROW(T, 9)        \
+  PYNET_ROW(T, 10) PYNET_ROW(T, 11) PYNET_ROW(T, 12) PYNET_ROW(T, 13) PYNET_ROW(T, 14)
 
 #if defined(__AVX512F__)
 #define PYNET_ALL_ROWS PYNET_ROWS_14

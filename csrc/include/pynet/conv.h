@@ -7,9 +7,9 @@ namespace pynet {
 
 // The sizes of one convolution. OH = (H + 2*pad_h - dilation_h*(FH-1) - 1) / stride_h + 1.
 struct ConvShape {
-  index_t N, C, H, W;     // input
-  index_t FN, FH, FW;     // filters: (FN, C/groups, FH, FW)
-  index_t OH, OW;         // output: (N, FN, OH, OW)
+  index_t N, C, H, W;  // input
+  index_t FN, FH, FW;  // filters: (FN, C/groups, FH, FW)
+  index_t OH, OW;      // output: (N, FN, OH, OW)
   index_t stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w;
   index_t groups;
 };

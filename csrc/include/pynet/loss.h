@@ -25,21 +25,21 @@ struct SoftmaxBackwardArgs {
 // Labels are class numbers (labels set) or rows of weights (rows set); one of the two is null.
 template <class T>
 struct SoftmaxCrossEntropyArgs {
-  T* y;                         // (N, D) probabilities
-  double* loss;                 // one number
-  const T* x;                   // (N, D) scores
-  const std::int64_t* labels;   // (N), each in 0 .. D-1, or null
-  const T* rows;                // (N, D) one-hot or soft, or null
+  T* y;                        // (N, D) probabilities
+  double* loss;                // one number
+  const T* x;                  // (N, D) scores
+  const std::int64_t* labels;  // (N), each in 0 .. D-1, or null
+  const T* rows;               // (N, D) one-hot or soft, or null
   index_t N, D;
 };
 
 // dx = scale * (y * sum(t) - t) / N
 template <class T>
 struct SoftmaxCrossEntropyBackwardArgs {
-  T* dx;                        // (N, D)
-  const T* y;                   // (N, D) probabilities
-  const std::int64_t* labels;   // (N), or null
-  const T* rows;                // (N, D), or null
+  T* dx;                       // (N, D)
+  const T* y;                  // (N, D) probabilities
+  const std::int64_t* labels;  // (N), or null
+  const T* rows;               // (N, D), or null
   index_t N, D;
   double scale;
 };

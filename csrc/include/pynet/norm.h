@@ -38,7 +38,7 @@ struct BatchNormBackwardArgs {
   const T* std;    // (C)
   index_t N, C, S;
   bool train;
-  Grad grad;       // for dx; dgamma and dbeta are always written
+  Grad grad;  // for dx; dgamma and dbeta are always written
 };
 
 }  // namespace pynet

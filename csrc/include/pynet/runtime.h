@@ -52,7 +52,7 @@ struct MemoryStats {
 void* pool_allocate(std::size_t bytes);
 void pool_free(void* block) noexcept;
 MemoryStats memory();
-bool caching();  // whether freed blocks are kept
+bool caching();                         // whether freed blocks are kept
 std::size_t release_memory() noexcept;  // gives the cached blocks back; returns how many bytes
 
 // --- launch --------------------------------------------------------------------------------------
