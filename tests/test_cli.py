@@ -12,6 +12,7 @@ from idx_files import write_mnist
 
 import pynet
 from pynet.cli import main
+from pynet.cli.data import load
 from pynet.cli.models import MODELS
 from pynet.networks import SimpleConvNet
 from pynet.serialization import load_checkpoint, load_params
@@ -83,7 +84,7 @@ def test_the_picture(trained):
 @pytest.mark.parametrize("model", MODELS)
 def test_every_model_trains(folder, capsys, model):
     write_npz(folder / "bars.npz")
-    assert train("bars.npz", model=model, epochs=1) == 0
+    assert train("bars.npz", "--seed", 3, model=model, epochs=1) == 0
     assert main(["eval"]) == 0
     out = capsys.readouterr().out.splitlines()
     figure = re.search(r"test accuracy .*", out[-1])[0]
@@ -137,6 +138,14 @@ def test_evaluation_on_fewer_samples(folder, capsys):
     rows = list(csv.DictReader((folder / "out/history.csv").read_text().splitlines()))
     assert all((5 * float(row["test_accuracy"])).is_integer() for row in rows)
     assert " of 22)" in capsys.readouterr().out  # the last figure is that of all
+
+
+@pytest.mark.parametrize("name", ["digits", "bars.npz"])
+def test_the_seed_decides_the_split(folder, name):
+    write_npz(folder / "bars.npz")
+    parts = [load(name, seed, None, False).x_test for seed in (0, 0, 1)]
+    np.testing.assert_array_equal(parts[0], parts[1])
+    assert (parts[0] != parts[2]).any()
 
 
 def test_the_digits_need_no_file(folder, capsys):

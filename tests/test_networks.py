@@ -15,6 +15,7 @@ from pynet.layers import (
     Convolution,
     Dropout,
     IdentityWithLoss,
+    Layer,
     Pooling,
     Relu,
     Sequential,
@@ -166,6 +167,36 @@ def test_a_readers_own_subclass():
     net.layers["last"].W = np.zeros((3, 3))
     assert not net.params["W2"].any()
     assert net.accuracy(x, t) == 0.25
+
+
+class Scale(Layer):
+    """A reader's layer, which makes its gradient an array of its own."""
+
+    param_names = ("gamma",)
+
+    def __init__(self, gamma):
+        self.gamma = gamma
+
+    def forward(self, x):
+        self.x = x
+        return self.gamma * x
+
+    def backward(self, dout):
+        self.dgamma = (dout * self.x).sum(axis=0)
+        return dout * self.gamma
+
+
+@pytest.mark.parametrize("dtype", [np.float32, F64])
+def test_a_layer_of_the_readers_own(dtype):
+    net = Network([Scale(np.arange(1.0, 5.0)), Affine(np.eye(4, 3), None)], dtype=dtype)
+    x, t = batch((4,))
+    grads = net.gradient(x, t)
+    assert list(grads) == ["gamma1", "W1"] and grads.flat.dtype == dtype
+    for key, numerical in net.numerical_gradient(x, t).items():
+        np.testing.assert_allclose(grads[key], numerical, atol=1e-6)
+    SGD(0.1).update(net.params, grads)
+    np.testing.assert_array_equal(net.layers[0].gamma, net.params["gamma1"])
+    assert (net.params["gamma1"] != np.arange(1.0, 5.0)).any()
 
 
 def test_regression_with_another_loss():

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from trainer_cases import Own, samples
 
-from pynet.layers import Affine, Relu, Sequential
+import pynet
+from pynet.layers import Affine, Dropout, Relu, Sequential
 from pynet.networks import MultiLayerNet, MultiLayerNetExtend, Network, TwoLayerNet
 from pynet.optimizers import SGD
 from pynet.trainer import Trainer
@@ -93,9 +94,21 @@ def test_a_readers_own_class_is_told_the_parameter():
 
 
 def test_large_gradients_are_no_error():
-    """Whose sum of squares overflows float32, but which are finite."""
+    """Whose sum of squares overflows, but which are finite."""
     x, t = samples(40)
-    net = Network([Affine(np.zeros((6, 3)), None)])
-    trainer = Trainer(net, x * 1e30, t, x, t, 1, 10, SGD(1e-30), verbose=False)
+    net = Network([Affine(np.zeros((6, 3)), None)], dtype=np.float64)
+    trainer = Trainer(net, x * 1e200, t, x, t, 1, 10, SGD(1e-200), verbose=False)
     trainer.train_step()
     assert np.isfinite(net.params.flat).all() and net.params.flat.any()
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("seed", range(12))
+def test_the_pass_is_repeated_with_its_dropout_masks(seed):
+    """What overflows only where the one number is kept, does so again when it is looked at."""
+    pynet.seed(seed)
+    net = Network([Dropout(0.5), Affine(np.array([[100.0, 0.0]]), None)])
+    x, t = np.full((1, 1), 1e38), np.array([1])
+    trainer = Trainer(net, x, t, x, t, 100, 1, SGD(0.0), verbose=False)
+    with pytest.raises(FloatingPointError, match="the output of layer Affine1 is not finite"):
+        trainer.train()
