@@ -134,11 +134,7 @@ def test_forced_instruction_set(isa: str) -> None:
 
 
 def test_unknown_instruction_set_is_refused() -> None:
-    code = (
-        "from pynet import _core\n"
-        "try: _core.isa()\n"
-        "except ValueError as error: print(error)"
-    )
+    code = "from pynet import _core\ntry: _core.isa()\nexcept ValueError as error: print(error)"
     assert "[PYNET_ISA] name: expected one of baseline" in run(code, PYNET_ISA="sse9")
 
 

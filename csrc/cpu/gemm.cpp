@@ -37,7 +37,7 @@ Layout layout_of(const GemmArgs<T>& p) {
   l.stretches = max_of<index_t>(1, ceil_div(p.K, kDepth));
   l.depth = max_of<index_t>(1, round_up(ceil_div(p.K, l.stretches), 8));
   l.stretches = max_of<index_t>(1, ceil_div(p.K, l.depth));
-  l.tile_rows = min_of(round_up(p.M, R), R * (120 / R));
+  l.tile_rows = min_of(round_up(p.M, R), R * (240 / R));
   l.tile_cols = min_of(round_up(p.N, S), 16 * S);
   const auto tiles = [&] {
     return p.batch * ceil_div(p.M, l.tile_rows) * ceil_div(p.N, l.tile_cols);
