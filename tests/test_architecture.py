@@ -19,11 +19,13 @@ LEVELS = [
     {"reference"},
     {"backend"},
     {"ops", "serialization"},
-    {"functions", "gradient", "util", "initializers", "datasets"},
-    {"layers", "params", "optimizers", "schedules"},
+    {"functions", "gradient", "util", "initializers", "datasets", "metrics", "perceptron"},
+    {"layers", "losses", "params", "optimizers", "schedules"},
     {"networks", "viz"},
-    {"diagnosis", "progress"},
-    {"resume", "trainer"},
+    {"diagnosis", "progress", "graph", "ensemble", "callbacks"},
+    {"resume", "trainer", "rate_finder"},
+    {"search"},
+    {"lab"},
     {"cli"},
 ]
 LEVEL_OF = {name: level for level, names in enumerate(LEVELS) for name in names}
@@ -74,7 +76,7 @@ def test_only_backend_knows_the_core() -> None:
     assert users <= {"backend.py"}
 
 
-@pytest.mark.parametrize("optional", ["matplotlib", "PIL", "pooch", "IPython"])
+@pytest.mark.parametrize("optional", ["matplotlib", "PIL", "pooch", "IPython", "sklearn", "optuna"])
 def test_optional_packages_are_imported_inside_functions(optional: str) -> None:
     for path in python_files():
         for node in ast.parse(path.read_text()).body:

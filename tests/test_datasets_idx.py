@@ -112,8 +112,14 @@ def test_random_bytes_after_a_good_header(path):
         (b"\0\0\x08\x02\0\0\0\x01\0\0\0\0", r"dimensions above 0, got \(1, 0\)"),
         (idx_bytes(IMAGES) + b"x", r"45 bytes after the header.* \(5, 3, 3\), got 46 bytes"),
         (idx_bytes(IMAGES)[:-1], "45 bytes after the header, .* got 44 bytes"),
-        (gzip.compress(idx_bytes(IMAGES) + b"x", mtime=0), "45 bytes after the header, .* got more"),
-        (gzip.compress(idx_bytes(IMAGES)[:-1], mtime=0), "45 bytes after the header, .* got 44 bytes"),
+        (
+            gzip.compress(idx_bytes(IMAGES) + b"x", mtime=0),
+            "45 bytes after the header, .* got more",
+        ),
+        (
+            gzip.compress(idx_bytes(IMAGES)[:-1], mtime=0),
+            "45 bytes after the header, .* got 44 bytes",
+        ),
         (gzip.compress(b"", mtime=0), "IDX header .*, got an empty file"),
         (gzip.compress(idx_bytes(IMAGES), mtime=0) + b"x", "a whole gzip file, got a damaged one"),
         (b"\0\0\x0e\x04" + b"\xff" * 16 + b"x", f"{(2**32 - 1) ** 4 * 8} bytes"),

@@ -51,6 +51,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
             "light strokes on dark ground: a picture whose border is on average light is inverted.",
         )
     )
+    _lab(command("lab", "pynet.cli.lab", "run an experiment of the book: a picture and numbers"))
     command("info", "pynet.cli.info", "show version, instruction set, threads and memory")
     return parser.parse_args(argv)
 
@@ -110,6 +111,16 @@ def _predict(sub: argparse.ArgumentParser) -> None:
     _checkpoint(sub)
     sub.add_argument(
         "--invert", choices=("auto", "yes", "no"), default="auto", help="swap light and dark (auto)"
+    )
+
+
+def _lab(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("names", nargs="*", metavar="NAME", help="of --list; `all` for all of them")
+    sub.add_argument("--list", action="store_true", help="print each name with its question")
+    sub.add_argument("--quick", action="store_true", help="seconds instead of minutes, to try it")
+    sub.add_argument("--seed", type=_whole(0), default=0, metavar="N", help="(0)")
+    sub.add_argument(
+        "--out", default=OUT, metavar="DIR", help=f"folder for what is written ({OUT})"
     )
 
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 
 import numpy as np
 
-from pynet.serialization import write_atomic
 from pynet.serialization.files import PathLike
 from pynet.util import smooth_curve
-
-# Two of the colours that Okabe and Ito chose for all kinds of colour vision (2008).
-_BLUE, _ORANGE, _GRAY = "#0072B2", "#D55E00", "#9A9A9A"
+from pynet.viz.style import BLUE, GRAY, ORANGE, new_figure, save_figure, styled
 
 
 def save_curves(
@@ -37,29 +33,25 @@ def save_curves(
         ImportError: matplotlib is not installed.
         OSError: the file could not be written.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-    figure = Figure(figsize=(9, 3.6), dpi=120, layout="constrained")
-    FigureCanvasAgg(figure)
-    if title:
-        figure.suptitle(title, fontsize=11)
-    left, right = figure.subplots(1, 2)
+    figure = new_figure(title=title)
+    with styled():
+        left, right = figure.subplots(1, 2)
 
     numbers = np.arange(1, len(losses) + 1)
-    left.plot(numbers, losses, color=_GRAY, linewidth=0.6, alpha=0.7, label="each step")
+    left.plot(numbers, losses, color=GRAY, linewidth=0.6, alpha=0.7, label="each step")
     if len(losses) >= 11:
-        left.plot(numbers, smooth_curve(losses), color=_BLUE, linewidth=1.6, label="smoothed")
+        left.plot(numbers, smooth_curve(losses), color=BLUE, linewidth=1.6, label="smoothed")
     left.set_ylabel("training loss")
     if losses and min(losses) > 0:
         left.set_yscale("log")
-    left.legend(frameon=False)
+    left.legend()
 
     style = {"linewidth": 1.6, "markersize": 4}
     marks = max(1, len(steps) // 20)
-    right.plot(steps, train_acc, "o-", color=_BLUE, label="training", markevery=marks, **style)
-    right.plot(steps, test_acc, "s--", color=_ORANGE, label="test", markevery=marks, **style)
+    right.plot(steps, train_acc, "o-", color=BLUE, label="training", markevery=marks, **style)
+    right.plot(steps, test_acc, "s--", color=ORANGE, label="test", markevery=marks, **style)
     right.set_ylabel("accuracy")
     right.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{100 * y:g} %"))
     if test_acc:
@@ -69,18 +61,12 @@ def save_curves(
             xytext=(0, -14),
             textcoords="offset points",
             ha="right",
-            color=_ORANGE,
+            color=ORANGE,
         )
-    right.legend(frameon=False, loc="lower right")
+    right.legend(loc="lower right")
 
     for axes in (left, right):
         axes.set_xlabel("step")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
         axes.set_xlim(0, max(len(losses), 1) * 1.02)
-        axes.grid(color="#E2E2E2", linewidth=0.6)
-        axes.set_axisbelow(True)
-        for side in ("top", "right"):
-            axes.spines[side].set_visible(False)
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png")
-    write_atomic(path, picture.getvalue(), op="save_curves")
+    save_figure(path, figure, op="save_curves")
