@@ -289,7 +289,9 @@ def main(arguments: List[str]) -> int:
     if verb == "demo":
         return run([PYTHON, "-m", "pynet", "demo"] + rest)
     if verb == "test":
-        return run([PYTHON, "-m", "pytest", "-q"] + rest, cwd=ROOT)
+        # All tests are shared among the processors; a choice of some is not worth the start.
+        spread = [] if rest else ["-n", "auto", "--dist", "worksteal"]
+        return run([PYTHON, "-m", "pytest", "-q"] + spread + rest, cwd=ROOT)
     return lint()
 
 
