@@ -25,7 +25,14 @@ class Entry(NamedTuple):
         return experiment(lab)
 
 
-# In the book's order.
-_ENTRIES = (Entry("xor", "Can one layer of neurons learn XOR, and can two?", "boundaries:xor"),)
+# In the book's order; a line for each chapter.
+_ENTRIES = (
+    # 2, 3: perceptrons and neural networks
+    Entry("xor", "Can one layer of neurons learn XOR, and can two?", "boundaries:xor"),
+    # 4: loss, gradients, learning
+    # 5: backpropagation
+    # 6: optimizers, initial values, batch normalization, over-fitting, hyperparameters
+    # 7, 8: convolution, depth, speed, precision
+)
 
 CATALOG = {entry.name: entry for entry in _ENTRIES}
