@@ -39,6 +39,7 @@ _SUBMODULES = (
     "ops",
     "optimizers",
     "params",
+    "perceptron",
     "reference",
     "schedules",
     "serialization",
