@@ -30,11 +30,13 @@ if TYPE_CHECKING:
     __version__: str
 
 _SUBMODULES = (
+    "callbacks",
     "datasets",
     "functions",
     "gradient",
     "initializers",
     "layers",
+    "loader",
     "networks",
     "ops",
     "optimizers",

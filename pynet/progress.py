@@ -5,7 +5,17 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
+
+_SHORT = MappingProxyType(  # for the bar, which has one line
+    {
+        "test_accuracy": "test_acc",
+        "validation_loss": "val_loss",
+        "validation_accuracy": "val_acc",
+    }
+)
 
 
 class Progress:
@@ -14,7 +24,7 @@ class Progress:
     Otherwise, in a file or a pipe, one line for each epoch on stdout.
     """
 
-    _loss = _test_acc = ""
+    _loss = ""
 
     def __init__(self, steps: int, epochs: int, done: int = 0, epoch: int = 0) -> None:
         self.epochs = epochs
@@ -37,24 +47,24 @@ class Progress:
         self._bar.set_postfix(self._values(), refresh=False)
         self._bar.update()
 
-    def epoch(self, number: int, loss: float, train_acc: float, test_acc: float) -> None:
-        """Show the end of an epoch: its mean loss and the accuracies."""
+    def epoch(self, number: int, values: Mapping[str, float]) -> None:
+        """Show the end of an epoch: its mean 'loss', and what else was measured, by name."""
         if self._bar is not None:
-            self._test_acc = f"{test_acc:.4f}"
+            self._measured = {
+                _SHORT.get(name, name): f"{value:.4f}"
+                for name, value in values.items()
+                if name not in ("loss", "train_accuracy", "train_loss")
+            }
             self._name(number)
             self._bar.set_postfix(self._values(), refresh=False)
             return
         width = len(str(self.epochs))
-        print(
-            f"epoch {number:{width}}/{self.epochs}  loss {loss:.4f}  "
-            f"train accuracy {train_acc:.4f}  test accuracy {test_acc:.4f}  "
-            f"{time.perf_counter() - self._begin:.1f} s",
-            flush=True,
-        )
+        figures = "".join(f"{name.replace('_', ' ')} {x:.4f}  " for name, x in values.items())
+        seconds = time.perf_counter() - self._begin
+        print(f"epoch {number:{width}}/{self.epochs}  {figures}{seconds:.1f} s", flush=True)
 
     def _values(self) -> dict[str, str]:
-        values = {"loss": self._loss, "test_acc": self._test_acc}
-        return {name: value for name, value in values.items() if value}
+        return ({"loss": self._loss} if self._loss else {}) | dict(self._measured)
 
     def _name(self, epochs_done: int) -> None:
         """Show the epoch that is running."""

@@ -6,7 +6,7 @@ behind a prefix that no parameter has: `optimizer/m/W1`, `state/running_mean1`, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,28 +14,39 @@ import numpy as np
 import pynet
 from pynet import rng
 from pynet._types import Array
-from pynet.layers import Layer, Slot
+from pynet.networks.state import assign, named_state
 
 if TYPE_CHECKING:
+    from pynet.callbacks import Callback
     from pynet.trainer import Trainer
 
 _OP = "[Trainer.resume]"
-_HISTORY = ("train_loss_list", "train_acc_list", "test_acc_list", "evaluated_iters")
+_HISTORY = ("train_loss_list", "evaluated_iters")
 
 
 def collect(trainer: Trainer) -> tuple[dict[str, Array], dict[str, Any]]:
     """Return the arrays and the metadata of a checkpoint."""
     arrays = {key: np.asarray(param) for key, param in trainer.network.params.items()}
     numbers: dict[str, int] = {}
-    for slot in _state(trainer.network):
+    for slot in named_state(trainer.network):
         if isinstance(slot.value, np.ndarray):
             arrays[f"state/{slot.key}"] = slot.value
         elif slot.value is not None:
             numbers[slot.key] = slot.value
     for name in _HISTORY:
         arrays[f"history/{name}"] = np.array(getattr(trainer, name), np.float64)
-    if trainer.order is not None:
-        arrays["epoch/order"] = trainer.order
+    for name, values in trainer.history.items():
+        arrays[f"epochs/{name}"] = np.array(values, np.float64)
+    if trainer.sampler.order is not None:
+        arrays["epoch/order"] = trainer.sampler.order
+    callbacks: list[dict[str, Any]] = []
+    for callback in _with_state(trainer):
+        state = callback.state()
+        kept = {key: value for key, value in state.items() if isinstance(value, np.ndarray)}
+        for key, array in kept.items():
+            arrays[f"callbacks/{len(callbacks)}/{key}"] = array
+        numbers_of_it = {key: value for key, value in state.items() if key not in kept}
+        callbacks.append({"type": type(callback).__name__, "state": numbers_of_it})
     optimizer = trainer.optimizer
     for name in optimizer.state_names:
         for key, array in (getattr(optimizer, name) or {}).items():
@@ -49,7 +60,9 @@ def collect(trainer: Trainer) -> tuple[dict[str, Array], dict[str, Any]]:
         "optimizer": type(optimizer).__name__,
         "optimizer_numbers": _numbers(optimizer),
         "base_lr": trainer.base_lr,
+        "rate_factor": trainer.rate_factor,
         "state": numbers,
+        "callbacks": callbacks,
         "seed": rng.current()[0],
         "random": {
             "bit_generator": draws["bit_generator"],
@@ -87,9 +100,18 @@ def restore(trainer: Trainer, arrays: Mapping[str, Array], meta: Mapping[str, An
     for name in _HISTORY:
         setattr(trainer, name, arrays[f"history/{name}"].tolist())
     trainer.evaluated_iters = [int(i) for i in trainer.evaluated_iters]
-    trainer.order = arrays.get("epoch/order")
+    trainer.history = {name: arrays[f"epochs/{name}"].tolist() for name in trainer.history}
+    trainer.sampler.order = arrays.get("epoch/order")
+    for i, (callback, saved) in enumerate(zip(_with_state(trainer), meta["callbacks"])):
+        begin = f"callbacks/{i}/"
+        kept = {
+            name.removeprefix(begin): array.copy()
+            for name, array in arrays.items()
+            if name.startswith(begin)
+        }
+        callback.set_state({**saved["state"], **kept})
     trainer.current_iter, trainer.current_epoch = meta["step"], meta["epoch"]
-    trainer.base_lr = meta["base_lr"]
+    trainer.base_lr, trainer.rate_factor = meta["base_lr"], meta["rate_factor"]
     draws = meta["random"]
     np.random.set_state(
         {
@@ -113,8 +135,8 @@ def restore_network(network: Any, arrays: Mapping[str, Array], meta: Mapping[str
 
 def _fill_network(network: Any, arrays: Mapping[str, Array], meta: Mapping[str, Any]) -> None:
     for key in network.params:
-        _assign(network.params, key, arrays[key])
-    for slot in _state(network):
+        assign(network.params, key, arrays[key])
+    for slot in named_state(network):
         saved = arrays.get(f"state/{slot.key}")
         value = meta["state"].get(slot.key) if saved is None else saved.copy()
         setattr(slot.layer, slot.name, value)
@@ -128,11 +150,19 @@ def _run(trainer: Trainer) -> dict[str, Any]:
         "batch_size": trainer.batch_size,
         "sampling": trainer.sampling,
         "schedule": trainer.schedule,
+        "measured": list(trainer.history),
+        "callbacks": [type(callback).__name__ for callback in _with_state(trainer)],
     }
 
 
+def _with_state(trainer: Trainer) -> list[Callback]:
+    """The callbacks of which a run that goes on needs to know what they have seen."""
+    return [callback for callback in trainer.callbacks if callback.state()]
+
+
 def _check_keys(meta: Mapping[str, Any]) -> None:
-    if {"step", "epoch", "run", "state", "optimizer", "optimizer_numbers", "random"} - set(meta):
+    expected = {"step", "epoch", "run", "state", "optimizer", "optimizer_numbers", "random"}
+    if (expected | {"callbacks", "rate_factor"}) - set(meta):
         raise ValueError(f"{_OP} path: expected a checkpoint of a Trainer, got one of other data")
 
 
@@ -165,7 +195,7 @@ def _check_network(network: Any, arrays: Mapping[str, Array], meta: Mapping[str,
                 f"{arrays[key].dtype}, got {np.shape(param)} and {np.asarray(param).dtype}"
             )
     states = {name.removeprefix("state/") for name in arrays if name.startswith("state/")}
-    unknown = (states | set(meta["state"])) - {slot.key for slot in _state(network)}
+    unknown = (states | set(meta["state"])) - {slot.key for slot in named_state(network)}
     if unknown:
         raise ValueError(f"{_OP} network: expected a layer for {min(unknown)}, got none")
 
@@ -177,25 +207,3 @@ def _numbers(optimizer: Any) -> dict[str, float]:
         for name, value in vars(optimizer).items()
         if isinstance(value, (int, float)) and name not in optimizer.state_names
     }
-
-
-def _state(network: Any) -> Iterator[Slot]:
-    """The state of a Network, or of the layers of any other class that has `layers`."""
-    if hasattr(network, "named_state"):
-        yield from network.named_state()
-        return
-    layers = getattr(network, "layers", ())
-    if isinstance(layers, Mapping):
-        layers = list(layers.values())
-    for i, layer in enumerate(layers):
-        if isinstance(layer, Layer):
-            for slot in layer.named_state():
-                yield slot._replace(key=f"layer{i}.{slot.key}")
-
-
-def _assign(params: Any, key: str, value: Array) -> None:
-    """Put a value where the network's layers see it."""
-    if isinstance(params[key], np.ndarray):
-        params[key][...] = value
-    else:
-        params[key] = value.item()

@@ -19,7 +19,10 @@ LEVELS = [
     {"reference"},
     {"backend"},
     {"ops", "serialization"},
-    {"functions", "gradient", "util", "initializers", "datasets", "metrics", "perceptron"},
+    {
+        *("functions", "gradient", "util", "initializers", "datasets", "loader", "metrics"),
+        "perceptron",
+    },
     {"layers", "losses", "params", "optimizers", "schedules"},
     {"networks", "viz"},
     {"diagnosis", "progress", "graph", "ensemble", "callbacks"},

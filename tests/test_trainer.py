@@ -138,7 +138,10 @@ def test_a_stale_last_loss_is_not_taken():
     [
         ({"optimizer": "adm"}, "optimizer: expected one of sgd, .*, got 'adm'"),
         ({"mini_batch_size": 0}, "mini_batch_size: expected at least 1, got 0"),
-        ({"sampling": "random"}, "sampling: expected one of replacement, epoch, got 'random'"),
+        (
+            {"sampling": "random"},
+            "sampling: expected one of replacement, epoch, full, got 'random'",
+        ),
         ({"schedule": "step"}, "schedule: expected one of constant, cosine, got 'step'"),
     ],
 )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 import shlex
 import signal
@@ -14,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from pynet.callbacks import history_csv
 from pynet.cli.data import Data, value_range
 from pynet.cli.errors import INTERRUPTED, TERMINATED, missing_extra, one_line
 from pynet.networks import Network
@@ -59,6 +58,7 @@ class Run:
         self._begin = time.perf_counter()
         self.data = data.for_model(settings["model"])
         self.out = out
+        self.network = network
         self.test_accuracy: float | None = None
         rate = {} if settings["lr"] is None else {"lr": settings["lr"]}
         self.trainer = Trainer(
@@ -104,7 +104,7 @@ class Run:
             )
             return _STATUS[signal.Signals(self._signal)]
         x, t = self.data.x_test, self.data.t_test
-        self.test_accuracy = trainer.network.accuracy(x, t)
+        self.test_accuracy = self.network.accuracy(x, t)
         print(
             f"test accuracy {100 * self.test_accuracy:.2f} % "
             f"({round(self.test_accuracy * len(x)):,} of {len(x):,})"
@@ -148,15 +148,8 @@ class Run:
 
     def _write_history(self) -> str:
         """Write a line for each epoch."""
-        trainer = self.trainer
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["epoch", "step", "loss", "train_accuracy", "test_accuracy"])
-        for i, step in enumerate(trainer.evaluated_iters):
-            accuracies = trainer.train_acc_list[i], trainer.test_acc_list[i]
-            writer.writerow([i + 1, step, trainer.mean_loss(i), *accuracies])
         path = os.path.join(self.out, HISTORY)
-        write_atomic(path, text.getvalue().encode())
+        write_atomic(path, history_csv(self.trainer.evaluated_iters, self.trainer.history))
         return path
 
     def _write_curves(self) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -15,7 +15,10 @@ class LossLayer:
 
     `loss`, `y` and `t` are those of the last forward pass. `backward(dout)` multiplies by dout,
     the gradient of the loss itself; the book ignores the argument, which is always 1 there.
+    `classifies` says whether the share of right answers means something with this loss.
     """
+
+    classifies: ClassVar[bool] = True
 
     def __init__(self) -> None:
         self.loss: float | None = None
@@ -85,6 +88,8 @@ class IdentityWithLoss(LossLayer):
 
     Raises ValueError when shapes do not fit.
     """
+
+    classifies = False
 
     def _loss_and_y(self, x: ArrayLike, t: ArrayLike) -> tuple[float, Array]:
         return ops.squared_error(x, t), np.asarray(x)

@@ -1,9 +1,9 @@
-"""The book's Trainer. A star import also brings the six optimizers, as in the book."""
+"""The training loop: batches, updates, what happens after each epoch, checkpoints."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -11,15 +11,16 @@ import numpy as np
 
 from pynet import ops, resume
 from pynet._types import Array
+from pynet.callbacks import Callback
 from pynet.diagnosis import finite, first_non_finite
+from pynet.loader import SAMPLINGS, Sampler
 from pynet.optimizers import SGD, AdaGrad, Adam, Momentum, Nesterov, Optimizer, RMSprop
 from pynet.params import FlatStore
 from pynet.progress import Progress
 from pynet.schedules import SCHEDULES
 from pynet.serialization import load_checkpoint, save_checkpoint
 from pynet.serialization.files import PathLike
-
-__all__ = ["SGD", "AdaGrad", "Adam", "Momentum", "Nesterov", "RMSprop", "Trainer", "np"]
+from pynet.trainer.measure import Measure, Metric, Part, part
 
 _OPTIMIZERS: dict[str, type[Optimizer]] = {
     cls.__name__.lower(): cls for cls in (SGD, Momentum, Nesterov, AdaGrad, RMSprop, Adam)
@@ -28,13 +29,16 @@ _DEFAULT_PARAM: Mapping[str, Any] = MappingProxyType({"lr": 0.01})
 
 
 class TrainableNetwork(Protocol):
-    """What a Trainer needs of a network; `last_loss`, where there is one, saves a forward pass."""
+    """What a Trainer needs of a network.
+
+    `last_loss`, where there is one, saves a forward pass; `accuracy(x, t)` is measured where there
+    is one and the loss is not one of regression.
+    """
 
     @property
     def params(self) -> Any: ...
     def gradient(self, x: Array, t: Array) -> Any: ...
     def loss(self, x: Array, t: Array) -> float: ...
-    def accuracy(self, x: Array, t: Array) -> float: ...
 
 
 class Trainer:
@@ -45,7 +49,10 @@ class Trainer:
     iterations, a float, and accuracy is measured at the iterations that it divides, 0 among them.
 
     Args:
-        network: has `params`, `gradient(x, t)`, `loss(x, t)`, `accuracy(x, t)`.
+        network: has `params`, `gradient(x, t)`, `loss(x, t)`, and `accuracy(x, t)`; of a regression
+            net, whose loss layer says `classifies = False`, the loss is measured instead.
+        x_train, t_train, x_test, t_test: arrays, or memory maps, of which only the rows of a batch
+            are read. Without a test part (None, None) nothing is measured there.
         epochs, mini_batch_size: length of the run.
         optimizer: 'sgd', 'momentum', 'nesterov', 'adagrad', 'rmsprop', 'adam', case ignored, or an
             object with `update(params, grads)`.
@@ -53,15 +60,23 @@ class Trainer:
         evaluate_sample_num_per_epoch: measure accuracy on the first so many samples only.
         verbose: print the loss of each iteration and the accuracies, as the book does.
         progress: show a bar on a terminal, or a line per epoch elsewhere, instead.
-        sampling: 'replacement', or 'epoch': each sample once per epoch in a new random order, the
-            last batch as small as it comes, accuracy measured at the end of each epoch.
+        sampling: 'replacement'; 'epoch': each sample once per epoch in a new random order, the last
+            batch as small as it comes; 'full': all samples at every step. With the last two,
+            accuracy is measured at the end of each epoch.
         schedule: 'constant' or 'cosine', the learning rate over the run (`pynet.schedules`).
         loss_after_update: record the loss that the batch has after the update, by a second forward
             pass, as the book does. Otherwise it is the loss that the gradient was taken of.
+        validation: (x, t) to decide on: when to stop, what rate, which weights; never test data.
+        metrics: functions (t, y) -> number by name, measured each epoch on all of the validation
+            data, y being what `network.predict` gives for them.
+        callbacks: what else happens during the run, see `pynet.callbacks`.
 
     Attributes: the arguments, `optimizer`, `train_size`, `iter_per_epoch`, `max_iter`,
     `current_iter`, `current_epoch`, `train_loss_list` (per iteration), `train_acc_list` and
-    `test_acc_list`, and `evaluated_iters`, the iterations done when those were measured.
+    `test_acc_list`, and `evaluated_iters`, the iterations done when those were measured. `history`
+    holds a list for everything measured each epoch, by name: 'loss', the mean since the last
+    measurement, 'train_accuracy', 'test_accuracy', 'validation_loss', 'validation_accuracy', the
+    metrics; for regression 'train_loss' and 'test_loss' instead of the accuracies.
 
     Raises:
         ValueError: data that do not fit together, or an unknown name.
@@ -74,8 +89,8 @@ class Trainer:
         network: TrainableNetwork,
         x_train: Array,
         t_train: Array,
-        x_test: Array,
-        t_test: Array,
+        x_test: Array | None,
+        t_test: Array | None,
         epochs: int = 20,
         mini_batch_size: int = 100,
         optimizer: str | Any = "SGD",
@@ -87,12 +102,19 @@ class Trainer:
         sampling: str = "replacement",
         schedule: str = "constant",
         loss_after_update: bool = False,
+        validation: tuple[Array, Array] | None = None,
+        metrics: Mapping[str, Metric] = MappingProxyType({}),
+        callbacks: Sequence[Callback] = (),
     ) -> None:
         self.network = network
         self.verbose = verbose
         self.progress = progress
-        self.x_train, self.t_train = _pair("train", x_train, t_train)
-        self.x_test, self.t_test = _pair("test", x_test, t_test)
+        self.x_train, self.t_train = train = part("Trainer", "train", x_train, t_train)
+        test = None
+        if x_test is not None or t_test is not None:
+            test = part("Trainer", "test", x_test, t_test)
+        self.x_test = None if test is None else test.x
+        self.t_test = None if test is None else test.t
         self.epochs = epochs
         self.batch_size = mini_batch_size
         if mini_batch_size < 1:
@@ -105,26 +127,42 @@ class Trainer:
             cls = _choose("optimizer", optimizer.lower(), _OPTIMIZERS)
             self.optimizer = cls(**optimizer_param)
         self.sampling = sampling
-        _choose("sampling", sampling, {"replacement": None, "epoch": None})
+        _choose("sampling", sampling, dict.fromkeys(SAMPLINGS))
         self.schedule = schedule
         self._rate = _choose("schedule", schedule, SCHEDULES)
         self.base_lr: float | None = getattr(self.optimizer, "lr", None)
+        self.rate_factor = 1.0  # what a callback makes of the rate, on top of the schedule
         self.loss_after_update = loss_after_update
 
         self.train_size = len(self.x_train)
-        self.iter_per_epoch: float = max(self.train_size / mini_batch_size, 1)
-        if sampling == "epoch":
-            self.iter_per_epoch = math.ceil(self.iter_per_epoch)
+        self.sampler = Sampler(self.train_size, mini_batch_size, sampling)
+        self.batch_size = self.sampler.batch_size
+        self.iter_per_epoch = self.sampler.iter_per_epoch
         self.max_iter = int(epochs * self.iter_per_epoch)
         self.current_iter = 0
         self.current_epoch = 0
-        self.order: Array | None = None  # of this epoch's samples, with sampling 'epoch'
+
+        held_out = None if validation is None else part("Trainer", "validation", *validation)
+        self.validation = held_out
+        self.measure = Measure(network, train, test, held_out, _checked(metrics, held_out))
+        # Those that write come last, when the others have seen the epoch.
+        self.callbacks = sorted(callbacks, key=lambda callback: callback.comes_last)
         self.train_loss_list: list[float] = []
-        self.train_acc_list: list[float] = []
-        self.test_acc_list: list[float] = []
         self.evaluated_iters: list[int] = []
+        self.history: dict[str, list[float]] = {name: [] for name in ("loss", *self.measure.names)}
         self._stopping = False
+        self.stop_reason: str | None = None
         self._progress: Progress | None = None
+
+    @property
+    def train_acc_list(self) -> list[float]:
+        """The accuracies of the training data; empty for regression."""
+        return self.history.get("train_accuracy", [])
+
+    @property
+    def test_acc_list(self) -> list[float]:
+        """The accuracies of the test data; empty for regression, or without test data."""
+        return self.history.get("test_accuracy", [])
 
     # ---- training ------------------------------------------------------------------------------
 
@@ -134,32 +172,46 @@ class Trainer:
         Args:
             after_epoch: called with this Trainer whenever accuracy has been measured.
         """
-        self._stopping = False
+        self._stopping, self.stop_reason = False, None
         if self.progress:
             self._progress = Progress(
                 self.max_iter, self.epochs, self.current_iter, self.current_epoch
             )
         try:
+            for callback in self.callbacks:
+                callback.begin(self)
             while self.current_iter < self.max_iter and not self._stopping:
-                evaluated = len(self.test_acc_list)
+                evaluated = len(self.evaluated_iters)
                 self.train_step()
-                if after_epoch is not None and len(self.test_acc_list) > evaluated:
+                if after_epoch is not None and len(self.evaluated_iters) > evaluated:
                     after_epoch(self)
+            for callback in self.callbacks:
+                callback.end(self)
         finally:
             if self._progress is not None:
                 self._progress.close()
                 self._progress = None
-        if self.verbose and not self._stopping:
-            test_acc = self.network.accuracy(self.x_test, self.t_test)
+        if self.verbose:
+            self._print_end()
+
+    def _print_end(self) -> None:
+        if self.stop_reason is not None:
+            print(f"stopped after epoch {self.current_epoch}: {self.stop_reason}")
+        elif self._stopping:
+            return
+        test = self.measure.test
+        if test is not None and self.measure.classifies:
+            network: Any = self.network
             print("=============== final test accuracy ===============")
-            print(f"test acc:{test_acc}")
+            print(f"test acc:{network.accuracy(*test)}")
 
     def train_step(self) -> None:
         """Draw a batch, update the parameters, and measure accuracy where an epoch ends."""
-        batch = self._draw()
+        batch = self.sampler.draw(self.current_iter)
         x, t = self.x_train[batch], self.t_train[batch]
-        if self.base_lr is not None and self.schedule != "constant":
-            self.optimizer.lr = self.base_lr * self._rate(self.current_iter / self.max_iter)
+        if self.base_lr is not None and (self.schedule != "constant" or self.rate_factor != 1):
+            rate = self._rate(self.current_iter / self.max_iter)
+            self.optimizer.lr = self.base_lr * rate * self.rate_factor
 
         network: Any = self.network
         if hasattr(network, "last_loss"):
@@ -180,41 +232,61 @@ class Trainer:
             self._progress.step(loss)
 
         # The book counts the iteration after the measurement, so its first one is at iteration 0.
-        done = self.current_iter + (self.sampling == "epoch")
+        done = self.current_iter + (self.sampling != "replacement")
         self.current_iter += 1
+        for callback in self.callbacks:
+            callback.step(self)
         if done % self.iter_per_epoch == 0:
             self._evaluate()
 
-    def stop(self) -> None:
-        """Let `train` return after the step that is running; for a signal handler."""
-        self._stopping = True
+    def stop(self, reason: str | None = None) -> None:
+        """Let `train` return after the step that is running; for a callback or a signal handler.
+
+        Args:
+            reason: why the run is complete. Without one it is only interrupted, to go on later.
+        """
+        self._stopping, self.stop_reason = True, reason
 
     @property
     def stopped(self) -> bool:
         """Whether the last `train` was ended by `stop`, before its last iteration."""
         return self._stopping and self.current_iter < self.max_iter
 
-    def _draw(self) -> Array:
-        if self.sampling == "replacement":
-            return np.random.choice(self.train_size, self.batch_size)
-        position = self.current_iter % int(self.iter_per_epoch)
-        if position == 0 or self.order is None:
-            self.order = np.random.permutation(self.train_size)
-        begin = position * self.batch_size
-        return self.order[begin : begin + self.batch_size]
+    @property
+    def finished(self) -> bool:
+        """Whether the run is complete: all iterations done, or stopped for a reason."""
+        return self.current_iter >= self.max_iter or self.stop_reason is not None
+
+    def decide_on(self, metric: str, who: str) -> float:
+        """Return the last value of a metric that decisions may be made on.
+
+        Args:
+            metric: 'validation_loss', 'validation_accuracy', or one of `metrics`.
+            who: the name of the callback, for the message.
+
+        Raises ValueError for anything else: a figure of the test data that decided anything no
+        longer says what new data would give.
+        """
+        self.measure.check(metric, who)
+        return self.history[metric][-1]
+
+    def check_metric(self, metric: str, who: str) -> None:
+        """Raise ValueError where `decide_on` would."""
+        self.measure.check(metric, who)
 
     def _evaluate(self) -> None:
         self.current_epoch += 1
-        count = self.evaluate_sample_num_per_epoch or None
-        train_acc = self.network.accuracy(self.x_train[:count], self.t_train[:count])
-        test_acc = self.network.accuracy(self.x_test[:count], self.t_test[:count])
-        self.train_acc_list.append(train_acc)
-        self.test_acc_list.append(test_acc)
+        values = self.measure(self.evaluate_sample_num_per_epoch or None)
         self.evaluated_iters.append(self.current_iter)
+        values = {"loss": self.mean_loss(-1)} | values
+        for name, value in values.items():
+            self.history[name].append(value)
         if self.verbose:
-            print(f"=== epoch:{self.current_epoch}, train acc:{train_acc}, test acc:{test_acc} ===")
+            print(f"=== epoch:{self.current_epoch}, {self.measure.book_line(values)} ===")
         if self._progress is not None:
-            self._progress.epoch(self.current_epoch, self.mean_loss(-1), train_acc, test_acc)
+            self._progress.epoch(self.current_epoch, values)
+        for callback in self.callbacks:
+            callback.epoch(self)
 
     def mean_loss(self, i: int) -> float:
         """Return the mean loss of the iterations between the (i-1)th and the ith measurement."""
@@ -275,13 +347,18 @@ class Trainer:
         return dict(meta.get("extra", {}))
 
 
-def _pair(name: str, x: Any, t: Any) -> tuple[Array, Array]:
-    x, t = np.asarray(x), np.asarray(t)
-    if len(x) != len(t) or len(x) == 0:
+def _checked(metrics: Mapping[str, Metric], validation: Part | None) -> Mapping[str, Metric]:
+    if metrics and validation is None:
         raise ValueError(
-            f"[Trainer] t_{name}: expected one label for each of {len(x)} samples, got {len(t)}"
+            "[Trainer] metrics: expected validation=(x, t) to measure them on, got no such data"
         )
-    return x, t
+    for name, metric in metrics.items():
+        if not callable(metric):
+            raise TypeError(
+                f"[Trainer] metrics[{name!r}]: expected a function (t, y), "
+                f"got {type(metric).__name__}"
+            )
+    return metrics
 
 
 def _choose(argument: str, name: str, table: Mapping[str, Any]) -> Any:

@@ -1,0 +1,427 @@
+"""Callbacks: what they do, on which data they may decide, and that a checkpoint knows them."""
+
+from __future__ import annotations
+
+import csv
+
+import numpy as np
+import pytest
+from trainer_cases import Bare, Own, numbered, samples
+
+import pynet
+from pynet.callbacks import (
+    Callback,
+    Checkpoint,
+    CSVLog,
+    EarlyStopping,
+    LambdaCallback,
+    Report,
+)
+from pynet.layers import Affine, IdentityWithLoss, Relu
+from pynet.networks import MultiLayerNetExtend, Network, TwoLayerNet
+from pynet.trainer import Trainer
+
+
+class Scripted(Bare):
+    """A net whose validation metric is a given list, epoch by epoch; W counts the steps."""
+
+    def __init__(self, values):
+        super().__init__()
+        self.values = iter(values)
+
+    def predict(self, x):
+        return np.zeros((len(x), 1))
+
+
+def scripted(values, callbacks, **kwargs):
+    net = Scripted(values)
+    metrics = {"score": lambda t, y: next(net.values)}
+    trainer = Trainer(
+        *(net, *numbered(4), *numbered(3), 9, 2, "sgd", {"lr": 1.0}),
+        verbose=False,
+        sampling="epoch",
+        validation=numbered(5),
+        metrics=metrics,
+        callbacks=callbacks,
+        **kwargs,
+    )
+    return net, trainer
+
+
+# ---- metrics -------------------------------------------------------------------------------------
+
+
+def test_a_metric_is_measured_every_epoch_stored_and_shown(capsys):
+    x, t = samples(40)
+    seen = []
+
+    def margin(t, y):
+        seen.append((t, y))
+        return 0.25 * len(seen)
+
+    net = TwoLayerNet(6, 5, 3)
+    trainer = Trainer(
+        *(net, x, t, x, t, 3, 10),
+        verbose=False,
+        progress=True,
+        sampling="epoch",
+        validation=(x[:7], t[:7]),
+        metrics={"margin": margin},
+    )
+    trainer.train()
+    assert trainer.history["margin"] == [0.25, 0.5, 0.75]
+    assert len(seen) == 3
+    np.testing.assert_array_equal(seen[-1][0], t[:7])
+    np.testing.assert_array_equal(seen[-1][1], net.predict(x[:7]))
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("margin ")[1].split()[0] for line in lines] == ["0.2500", "0.5000", "0.7500"]
+    assert list(trainer.history) == [
+        *("loss", "train_accuracy", "test_accuracy"),
+        *("validation_loss", "validation_accuracy", "margin"),
+    ]
+    assert trainer.history["validation_loss"][-1] == pytest.approx(net.loss(x[:7], t[:7]))
+    assert trainer.history["loss"][0] == pytest.approx(np.mean(trainer.train_loss_list[:4]))
+    assert trainer.history["train_accuracy"] == trainer.train_acc_list
+
+
+def test_the_validation_loss_is_that_of_inference_and_of_all_samples():
+    x, t = samples(250)
+    np.random.seed(0)
+    net = MultiLayerNetExtend(6, [5], 3, use_dropout=True, use_batchnorm=True)
+    net.train_flg_of_loss = True  # as DeepConvNet has it
+    trainer = Trainer(net, x, t, None, None, 1, 50, verbose=False, validation=(x[:230], t[:230]))
+    trainer.train()
+    expected = net.loss(x[:230], t[:230], False)
+    assert trainer.history["validation_loss"][0] != 0
+    trainer.train_step()  # 5 is the next multiple of 5 iterations: measured again
+    assert trainer.measure(None)["validation_loss"] != pytest.approx(expected, rel=1e-7)
+    assert trainer.measure(None)["validation_loss"] == pytest.approx(
+        net.loss(x[:230], t[:230], False), rel=1e-6
+    )
+
+
+def test_without_test_data():
+    x, t = samples(20)
+    trainer = Trainer(TwoLayerNet(6, 5, 3), x, t, None, None, 2, 10, sampling="epoch")
+    trainer.verbose = False
+    trainer.train()
+    assert trainer.test_acc_list == [] and len(trainer.train_acc_list) == 2
+
+
+def test_regression_measures_the_loss(capsys):
+    x, _ = samples(60)
+    t = x[:, :1] * 2 + 1
+    np.random.seed(0)
+    net = Network([Affine.sized(8), Relu(), Affine.sized(1)], IdentityWithLoss(), input_dim=(6,))
+    stop = EarlyStopping("mae", patience=30)
+    trainer = Trainer(
+        *(net, x, t, x, t, 30, 10, "adam", {"lr": 0.02}),
+        sampling="epoch",
+        validation=(x, t),
+        metrics={"mae": lambda t, y: np.abs(t - y).mean()},
+        callbacks=[stop],
+    )
+    trainer.train()
+    assert list(trainer.history) == ["loss", "train_loss", "test_loss", "validation_loss", "mae"]
+    assert stop._best.mode == "max"  # a name says nothing: mode='min' would be right here
+    assert trainer.history["mae"][-1] < 0.5 * trainer.history["mae"][0]
+    assert trainer.train_acc_list == [] == trainer.test_acc_list
+    assert "accuracy" not in capsys.readouterr().out
+
+
+def test_a_full_batch_is_the_same_gradient_every_time():
+    x, t = samples(50)
+
+    def run():
+        np.random.seed(3)
+        net = TwoLayerNet(6, 5, 3, 0.5)
+        trainer = Trainer(net, x, t, x, t, 4, 7, verbose=False, sampling="full")
+        state = np.random.get_state()[1].copy()
+        trainer.train()
+        np.testing.assert_array_equal(np.random.get_state()[1], state)  # nothing was drawn
+        return trainer, net
+
+    (one, net), (two, other) = run(), run()
+    assert (one.max_iter, one.batch_size, one.evaluated_iters) == (4, 50, [1, 2, 3, 4])
+    np.testing.assert_array_equal(net.params.flat, other.params.flat)
+    assert one.train_loss_list == two.train_loss_list
+
+
+def test_online_learning_with_batch_normalisation():
+    x, t = samples(30)
+    np.random.seed(0)
+    net = MultiLayerNetExtend(6, [8], 3, use_batchnorm=True)
+    trainer = Trainer(net, x, t, x, t, 2, 1, verbose=False, sampling="epoch")
+    trainer.train()
+    assert trainer.max_iter == 60 and np.isfinite(net.params.flat).all()
+
+
+# ---- the methods ---------------------------------------------------------------------------------
+
+
+def test_when_the_methods_are_called():
+    calls = []
+    names = ("begin", "step", "epoch", "end")
+    log = LambdaCallback(**{n: lambda trainer, n=n: calls.append(n) for n in names})
+    _, trainer = scripted([1.0] * 9, [log])
+    trainer.max_iter = 4
+    trainer.train()
+    assert calls == ["begin", "step", "step", "epoch", "step", "step", "epoch", "end"]
+
+
+# ---- early stopping ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("values", "options", "stopped_at", "best_epoch"),
+    [
+        ([1, 2, 3, 2, 2, 9, 9, 9, 9], {"patience": 2}, 5, 3),
+        ([1, 2, 3, 2, 2, 9, 9, 8, 10], {"patience": 3}, 9, 9),
+        ([5, 4, 3, 3.5, 3, 9, 9, 9, 9], {"patience": 2, "mode": "min"}, 5, 3),
+        ([1, 1.4, 1.6, 1.9, 1.9, 9, 9, 9, 9], {"patience": 2, "min_delta": 0.5}, 5, 3),
+        ([np.nan, 1, np.nan, np.nan, 0, 0, 0, 0, 0], {"patience": 2}, 4, 2),
+    ],
+)
+def test_early_stopping(values, options, stopped_at, best_epoch):
+    stop = EarlyStopping("score", **options)
+    net, trainer = scripted(values, [stop])
+    trainer.train()
+    assert trainer.current_epoch == stopped_at
+    assert (stop.best_epoch, stop.best) == (best_epoch, values[best_epoch - 1])
+    assert stop.stopped == (stopped_at < 9) == trainer.stopped
+    np.testing.assert_array_equal(net.params["W"], [-2.0 * best_epoch] * 3)  # two steps an epoch
+
+
+def test_the_last_weights_can_be_kept():
+    net, trainer = scripted([3, 2, 1] + [0] * 6, [EarlyStopping("score", 2, restore_best=False)])
+    trainer.train()
+    np.testing.assert_array_equal(net.params["W"], [-6.0] * 3)
+
+
+def test_an_interruption_does_not_put_the_best_net_back():
+    stop = EarlyStopping("score", 8)
+    net, trainer = scripted([3, 2, 1] + [0] * 6, [stop])
+    trainer.train(after_epoch=lambda trainer: trainer.current_epoch == 3 and trainer.stop())
+    np.testing.assert_array_equal(net.params["W"], [-6.0] * 3)
+    assert not trainer.finished
+    trainer.train()
+    assert trainer.current_epoch == 9 and stop.best_epoch == 1
+    np.testing.assert_array_equal(net.params["W"], [-2.0] * 3)
+
+
+def test_the_running_statistics_of_the_best_epoch_come_back():
+    x, t = samples(60)
+    np.random.seed(0)
+    net = MultiLayerNetExtend(6, [5], 3, use_batchnorm=True)
+    stop = EarlyStopping("score", 2)
+    scores = iter([1, 2, 0, 0, 0])
+    kept = []
+    look = LambdaCallback(
+        epoch=lambda trainer: kept.append(
+            [np.array(slot.value) for slot in trainer.network.named_state()]
+        )
+    )
+    trainer = Trainer(
+        *(net, x, t, None, None, 5, 20),
+        verbose=False,
+        sampling="epoch",
+        validation=(x, t),
+        metrics={"score": lambda t, y: next(scores)},
+        callbacks=[stop, look],
+    )
+    trainer.train()
+    assert len(kept) == 4
+    for slot, best, last in zip(net.named_state(), kept[1], kept[-1]):
+        np.testing.assert_array_equal(slot.value, best)
+        assert (best != last).any()
+
+
+def test_it_prints_why_and_then_the_test_accuracy(capsys):
+    _, trainer = scripted([3] + [0] * 8, [EarlyStopping("score", 2)])
+    trainer.verbose = True
+    trainer.train()
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-3:] == [
+        "stopped after epoch 3: score best 3.0000 after epoch 1",
+        "=============== final test accuracy ===============",
+        "test acc:0.5",
+    ]
+
+
+@pytest.mark.parametrize(
+    "callback",
+    [
+        lambda metric: EarlyStopping(metric),
+        lambda metric: Report(lambda epoch, value: None, metric),
+        lambda metric: Checkpoint("never", best=metric),
+    ],
+)
+@pytest.mark.parametrize("metric", ["test_accuracy", "train_accuracy", "loss", "f2"])
+def test_no_decision_without_validation_data(callback, metric):
+    net = Bare()
+    trainer = Trainer(
+        *(net, *numbered(4), *numbered(3)), verbose=False, callbacks=[callback("validation_loss")]
+    )
+    with pytest.raises(ValueError, match="validation: expected data to decide on.* no test any"):
+        trainer.train()
+    _, trainer = scripted([1.0] * 9, [callback(metric)])
+    expected = "validation_loss, validation_accuracy, score"
+    with pytest.raises(ValueError, match=f"metric: expected .*{expected}, got '{metric}'"):
+        trainer.train()
+    assert net.batches == [] and trainer.current_iter == 0
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: EarlyStopping(patience=0), r"\[EarlyStopping\] patience: expected at least 1"),
+        (lambda: EarlyStopping(mode="up"), r"\[EarlyStopping\] mode: expected min or max, got 'up"),
+        (lambda: EarlyStopping(min_delta=-1), r"\[EarlyStopping\] min_delta: expected .* >= 0"),
+        (lambda: Checkpoint("c", 0), r"\[Checkpoint\] every: expected at least 1, got 0"),
+        (
+            lambda: Trainer(Bare(), *numbered(4), *numbered(4), metrics={"a": max}),
+            r"\[Trainer\] metrics: expected validation=\(x, t\)",
+        ),
+        (
+            lambda: Trainer(
+                *(Bare(), *numbered(4), *numbered(4)),
+                metrics={"test_accuracy": max},
+                validation=numbered(4),
+            ),
+            r"\[Trainer\] metrics: expected names other than .*, got 'test_accuracy'",
+        ),
+        (
+            lambda: Trainer(Bare(), *numbered(4), None, None, validation=(np.ones(3), np.ones(2))),
+            r"\[Trainer\] t_validation: expected one label for each of 3 samples, got 2",
+        ),
+    ],
+)
+def test_bad_arguments(make, message):
+    with pytest.raises(ValueError, match=f"^{message}"):
+        make()
+
+
+def test_a_metric_that_is_no_function():
+    with pytest.raises(TypeError, match=r"metrics\['f1'\]: expected a function \(t, y\), got str"):
+        scripted([], []) and Trainer(
+            *(Bare(), *numbered(4), None, None), validation=numbered(4), metrics={"f1": "f1"}
+        )
+
+
+# ---- files and checkpoints -----------------------------------------------------------------------
+
+
+def run(path, callbacks, epochs=6, net=None):
+    x, t = samples(60)
+    np.random.seed(1)
+    pynet.seed(1)
+    net = net or MultiLayerNetExtend(6, [5], 3, use_dropout=True, use_batchnorm=True)
+    return Trainer(
+        *(net, x[:40], t[:40], None, None, epochs, 10, "adam", {"lr": 0.1}),
+        verbose=False,
+        sampling="epoch",
+        validation=(x[40:], t[40:]),
+        callbacks=callbacks,
+    )
+
+
+@pytest.mark.parametrize("make", [None, Own])
+def test_a_checkpoint_knows_what_early_stopping_has_seen(tmp_path, make):
+    """Saved after each epoch, by a callback that is named first; resumed in each place."""
+    path = tmp_path / "{epoch}.safetensors"
+    whole = run(
+        tmp_path,
+        [Checkpoint(path), EarlyStopping(patience=2)],
+        epochs=20,
+        net=make and make(),
+    )
+    whole.train()
+    assert 2 < whole.current_epoch < 20
+    for epoch in range(1, whole.current_epoch + 1):
+        np.random.seed(99)
+        stop = EarlyStopping(patience=2)
+        other = run(tmp_path, [stop, Checkpoint(tmp_path / "x")], 20, make and make())
+        other.resume(tmp_path / f"{epoch}.safetensors")
+        other.train()
+        assert other.history == whole.history
+        assert stop.stopped and other.current_iter == whole.current_iter
+        for key, value in whole.network.params.items():
+            np.testing.assert_array_equal(other.network.params[key], value)
+
+
+def test_a_checkpoint_with_other_callbacks_is_refused(tmp_path):
+    one = run(tmp_path, [EarlyStopping()])
+    one.train_step()
+    one.save(tmp_path / "c")
+    other = run(tmp_path, [])
+    with pytest.raises(ValueError, match=r"callbacks: expected \['EarlyStopping'\] like the"):
+        other.resume(tmp_path / "c")
+    log = run(tmp_path, [CSVLog(tmp_path / "h.csv"), EarlyStopping()])
+    log.resume(tmp_path / "c")  # one that remembers nothing may be added
+    assert log.current_iter == 1
+
+
+def test_a_callback_of_ones_own_is_resumed(tmp_path):
+    class Counter(Callback):
+        def __init__(self):
+            self.sums = np.zeros(2)
+
+        def step(self, trainer):
+            self.sums += [1, trainer.train_loss_list[-1]]
+
+        def state(self):
+            return {"sums": self.sums}
+
+        def set_state(self, state):
+            self.sums = state["sums"]
+
+    one, counter = run(tmp_path, [Counter()]), Counter()
+    for _ in range(5):
+        one.train_step()
+    one.save(tmp_path / "c")
+    one.train()
+    two = run(tmp_path, [counter])
+    two.resume(tmp_path / "c")
+    two.train()
+    assert counter.sums[0] == 24
+    np.testing.assert_array_equal(counter.sums, one.callbacks[0].sums)
+
+
+def test_only_the_best_is_saved():
+    saved = []
+    _, trainer = scripted([1, 3, 2, 3, 4, 0, 0, 0, 0], [Checkpoint("{epoch}.st", best="score")])
+    trainer.save = saved.append
+    trainer.train()
+    assert saved == ["1.st", "2.st", "5.st"]
+
+
+def test_every_few_epochs(tmp_path):
+    run(tmp_path, [Checkpoint(tmp_path / "{epoch}.st", every=2)], epochs=5).train()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["2.st", "4.st"]
+
+
+def test_the_history_as_a_file(tmp_path):
+    trainer = run(tmp_path, [CSVLog(tmp_path / "h.csv")], epochs=3)
+    trainer.train()
+    rows = list(csv.DictReader((tmp_path / "h.csv").read_text().splitlines()))
+    assert [row["epoch"] for row in rows] == ["1", "2", "3"]
+    assert [row["step"] for row in rows] == ["4", "8", "12"]
+    for name, values in trainer.history.items():
+        assert [float(row[name]) for row in rows] == values
+
+
+def test_report_may_end_the_run():
+    class Enough(Exception):
+        pass
+
+    seen = []
+
+    def report(epoch, value):
+        seen.append((epoch, value))
+        if epoch == 2:
+            raise Enough
+
+    _, trainer = scripted([0.5, 0.25, 0], [Report(report, "score")])
+    with pytest.raises(Enough):
+        trainer.train()
+    assert seen == [(1, 0.5), (2, 0.25)]
