@@ -25,6 +25,7 @@ class Progress:
     """
 
     _loss = ""
+    _measured: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, steps: int, epochs: int, done: int = 0, epoch: int = 0) -> None:
         self.epochs = epochs
