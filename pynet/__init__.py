@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _SUBMODULES = (
     "callbacks",
     "datasets",
+    "ensemble",
     "functions",
     "gradient",
     "initializers",

@@ -5,6 +5,7 @@
     load_fashion_mnist()       the same for clothing
     load_idx(images, labels)   any pair of IDX files
     load_npz(path)             your own arrays x and t
+    open_npy_pair(x, t)        files larger than memory
 
 The loaders of whole data sets return `(x_train, t_train), (x_test, t_test)`. None of them reads
 or changes the state of `random` or `np.random`, and none uses the network unless asked.
@@ -28,6 +29,7 @@ from pynet.datasets.mnist import (
     train_num,
     url_base,
 )
+from pynet.datasets.npy import open_npy_pair
 from pynet.datasets.npz import load_npz
 
 __all__ = [
@@ -42,6 +44,7 @@ __all__ = [
     "load_idx",
     "load_mnist",
     "load_npz",
+    "open_npy_pair",
     "read_idx",
     "stratified_split",
     "test_num",
