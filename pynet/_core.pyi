@@ -117,11 +117,53 @@ def global_avg_pool2d(x: ArrayLike) -> Array: ...
 def global_avg_pool2d_backward(
     dout: ArrayLike, x_shape: Shape, *, out: Array | None = None, add: bool = False
 ) -> Array: ...
+def group_norm(
+    x: ArrayLike,
+    gamma: ArrayLike,
+    beta: ArrayLike,
+    groups: int = 1,
+    *,
+    eps: float = 1e-5,
+    out: Array | None = None,
+) -> tuple[Array, Array, Array]: ...
+def group_norm_backward(
+    dout: ArrayLike,
+    x: ArrayLike,
+    gamma: ArrayLike,
+    mean: Array,
+    std: Array,
+    groups: int = 1,
+    *,
+    out: Array | None = None,
+    dgamma: Array | None = None,
+    dbeta: Array | None = None,
+) -> tuple[Array, Array, Array]: ...
 def im2col(
     x: ArrayLike, FH: int, FW: int, *, stride: Pair = 1, pad: Pair = 0, dilation: Pair = 1
 ) -> Array: ...
 def isa() -> str: ...
 def isas() -> list[str]: ...
+def local_response_norm(
+    x: ArrayLike,
+    *,
+    n: int = 5,
+    k: float = 2.0,
+    alpha: float = 1e-4,
+    beta: float = 0.75,
+    out: Array | None = None,
+) -> tuple[Array, Array]: ...
+def local_response_norm_backward(
+    dout: ArrayLike,
+    x: ArrayLike,
+    y: Array,
+    scale: Array,
+    *,
+    n: int = 5,
+    alpha: float = 1e-4,
+    beta: float = 0.75,
+    out: Array | None = None,
+    add: bool = False,
+) -> Array: ...
 def log_softmax(x: ArrayLike) -> Array: ...
 def log_softmax_backward(dout: ArrayLike, y: ArrayLike) -> Array: ...
 def max_pool2d(
@@ -147,6 +189,27 @@ def release_memory() -> int: ...
 def relu(x: ArrayLike, *, out: Array | None = None) -> Array: ...
 def relu_backward(
     dout: ArrayLike, y: ArrayLike, *, out: Array | None = None, add: bool = False
+) -> Array: ...
+def resample2d(
+    x: ArrayLike,
+    rows: Array,
+    row_weights: ArrayLike,
+    columns: Array,
+    column_weights: ArrayLike,
+    *,
+    fill: float = 0.0,
+    out: Array | None = None,
+) -> Array: ...
+def resample2d_backward(
+    dout: ArrayLike,
+    rows: Array,
+    row_weights: ArrayLike,
+    columns: Array,
+    column_weights: ArrayLike,
+    x_shape: Shape,
+    *,
+    out: Array | None = None,
+    add: bool = False,
 ) -> Array: ...
 def rmsprop_update(p: Array, g: Array, h: Array, lr: float, decay_rate: float) -> None: ...
 def scale(x: ArrayLike, alpha: float, *, out: Array | None = None) -> Array: ...

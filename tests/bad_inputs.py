@@ -15,12 +15,15 @@ import numpy as np
 from pynet import reference
 
 F32 = np.float32
-SIZES = {"stride": 1, "pad": 0, "dilation": 1, "kernel": 1, "FH": 1, "FW": 1, "groups": 1}  # least
+SIZES = {"stride": 1, "pad": 0, "dilation": 1, "kernel": 1, "FH": 1, "FW": 1}  # least
+SIZES |= {"groups": 1, "n": 1}
+
 SHAPES = ("x_shape", "W_shape")
 OUTPUTS = ("out", "dgamma", "dbeta")
 STATE = ("p", "m", "v", "h", "running_mean", "running_var")  # changed in place
 MAY_BE_NONE = ("bias", "b", "running_mean", "running_var", *OUTPUTS)
 ANY_SHAPE = "relu sigmoid tanh scale clip dropout softmax log_softmax sum norm".split()
+ANY_RANK = ("sum_channels", "local_response_norm")  # from 2 on
 # Axes that nothing else fixes.
 FREE_AXES = {
     ("gemm", "A"): (0,),
@@ -33,6 +36,9 @@ FREE_AXES = {
     ("global_avg_pool2d", "x"): (0, 1, 2, 3),
     ("sum_channels", "x"): (0, 1, 2, 3),
     ("batch_norm", "x"): (0, 2, 3),
+    ("group_norm", "x"): (0, 2, 3),
+    ("local_response_norm", "x"): (0, 1, 2, 3),
+    ("resample2d", "x"): (0, 1, 2, 3),
     ("softmax_cross_entropy", "x"): (1,),
     ("softmax_cross_entropy_backward", "y"): (1,),
 }
@@ -65,6 +71,12 @@ def specimen(op: str) -> dict[str, Any]:
     W, dout = normal(6, 2, 3, 2), normal(2, 6, 4, 3)
     pool = {"kernel": (3, 2), "stride": (1, 2), "pad": (1, 0)}  # OH = 6, OW = 2
     t, soft = np.array([1, 0, 4, 2]), np.abs(normal(4, 5))
+    taps = {
+        "rows": np.array([[0, 6, 2], [1, 1, 0]] * 3 + [[5, 3, 4]], np.int32),  # (7, 3), H = 6
+        "row_weights": normal(7, 3),
+        "columns": np.array([[0, 4], [5, 2]] * 4, np.int32),  # (8, 2), W = 5
+        "column_weights": normal(8, 2),
+    }
     update = {name: normal(3, 7) for name in ("p", "g")} | {"lr": 0.1}
     positive = np.abs(normal(3, 7))
     specimens: dict[str, dict[str, Any]] = {
@@ -108,6 +120,32 @@ def specimen(op: str) -> dict[str, Any]:
             "eps": 1e-3,
         },
         "batch_norm_backward": {"dout": image, "x": image + 1, "gamma": normal(4), **C, **std},
+        "group_norm": {
+            "x": image,
+            **{name: C[name] for name in ("gamma", "beta")},
+            "groups": 2,
+            "eps": 1e-3,
+        },
+        "group_norm_backward": {
+            "dout": image,
+            "x": image + 1,
+            "gamma": normal(4),
+            "mean": normal(2, 2),
+            "std": np.abs(normal(2, 2)) + 1,
+            "groups": 2,
+        },
+        "local_response_norm": {"x": image, "n": 3, "k": 1.5, "alpha": 0.5, "beta": 0.25},
+        "local_response_norm_backward": {
+            "dout": image,
+            "x": image + 1,
+            "y": image - 1,
+            "scale": np.abs(image) + 1,
+            "n": 3,
+            "alpha": 0.5,
+            "beta": 0.25,
+        },
+        "resample2d": {"x": image, **taps, "fill": 0.5},
+        "resample2d_backward": {"dout": normal(2, 4, 7, 8), **taps, "x_shape": image.shape},
         "sgd_update": update,
         "momentum_update": {**update, "v": normal(3, 7), "momentum": 0.5},
         "nesterov_update": {**update, "v": normal(3, 7), "momentum": 0.5},
@@ -201,7 +239,7 @@ def array_calls(op: str, arguments: dict[str, Any]) -> Iterator[Call]:
             if axis not in FREE_AXES.get((op, name), ()):
                 yield Call(f"{name} longer in {axis}", {name: longer(a, axis)}, related)
         for label, bad in {"1 more axis": a[None], "1 less axis": a[0], "0-d": a.flat[0]}.items():
-            if not (name == "b" and np.ndim(bad) == 0) and op != "sum_channels":
+            if not (name == "b" and np.ndim(bad) == 0) and op not in ANY_RANK:
                 yield Call(f"{name} {label}", {name: bad}, related)
 
 
@@ -288,6 +326,10 @@ NO_NUMBERS += (np.float32("nan"), np.array(np.inf))
 OUT_OF_RANGE = {
     ("dropout", "ratio"): (-0.1, 1.1),
     ("batch_norm", "eps"): (-1e-9,),
+    ("group_norm", "eps"): (-1e-9,),
+    ("local_response_norm", "k"): (0.0, -1.0),
+    ("local_response_norm", "alpha"): (-1e-9,),
+    ("local_response_norm_backward", "alpha"): (-1e-9,),
     ("adam_update", "beta1"): (1.0, -0.1, 2),
     ("adam_update", "beta2"): (1.0, -0.1, 2),
     ("clip", "low"): (0.6,),
@@ -301,7 +343,7 @@ def number_calls(op: str, arguments: dict[str, Any]) -> Iterator[Call]:
             bad: list[Any] = [*NO_SIZES, *[0, (0, 1), (1, 0)] * SIZES[name]]
             if not (name == "stride" and "kernel" in arguments):
                 bad.append(None)
-            if name in ("FH", "FW", "groups"):
+            if name in ("FH", "FW", "groups", "n"):
                 bad.append((1, 1))
             for size in bad:
                 yield Call(f"{name}={size!r}", {name: size}, (name,), (ValueError, TypeError))

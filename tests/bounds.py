@@ -125,7 +125,9 @@ Magnitude = Callable[[str, tuple[Any, ...], dict[str, Any], Outputs], Outputs]
 
 def absolute(op: str, args: tuple[Any, ...], kw: dict[str, Any], out: Outputs) -> Outputs:
     """For linear ops: the op over absolute values."""
-    size = {k: abs(v) if k in ("alpha", "beta", "scale") else v for k, v in positive(kw).items()}
+    size = {
+        k: abs(v) if k in ("alpha", "beta", "scale", "fill") else v for k, v in positive(kw).items()
+    }
     return call(reference, op, positive(args), size)
 
 
@@ -238,6 +240,45 @@ def batch_norm_backward(
     return [(gamma / std).reshape(shape) * (dout + means), dgamma, dbeta]
 
 
+def group_norm(op: str, args: tuple[Any, ...], kw: dict[str, Any], out: Outputs) -> Outputs:
+    x, gamma, beta, *_ = args
+    _, mean, std = out
+    shape, rows = (1, -1) + (1,) * (x.ndim - 2), (*mean.shape, -1)
+    size = np.abs(x).reshape(rows).mean(axis=2) + np.abs(mean)
+    spread = (np.abs(x).reshape(rows) + size[:, :, None]) / std[:, :, None]
+    y = np.abs(gamma).reshape(shape) * spread.reshape(x.shape) + np.abs(beta).reshape(shape)
+    return [y, size, std]
+
+
+def group_norm_backward(
+    op: str, args: tuple[Any, ...], kw: dict[str, Any], out: Outputs
+) -> Outputs:
+    dout, x, gamma, mean, std = (np.abs(a) for a in args[:5])
+    axes, shape, rows = (0, *range(2, x.ndim)), (1, -1) + (1,) * (x.ndim - 2), (*mean.shape, -1)
+    xn = (x.reshape(rows) + mean[:, :, None]) / std[:, :, None]
+    d = (gamma.reshape(shape) * dout).reshape(rows)
+    means = d.mean(axis=2)[:, :, None] + xn * (d * xn).mean(axis=2)[:, :, None]
+    dx = ((d + means) / std[:, :, None]).reshape(x.shape)
+    return [dx, (dout * xn.reshape(x.shape)).sum(axis=axes), dout.sum(axis=axes)]
+
+
+def local_response_norm(
+    op: str, args: tuple[Any, ...], kw: dict[str, Any], out: Outputs
+) -> Outputs:
+    y, scale = np.abs(out[0]), out[1]
+    return [y * (1 + kw.get("beta", 0.75) * (1 + np.abs(np.log(scale)))), scale]
+
+
+def local_response_norm_backward(
+    op: str, args: tuple[Any, ...], kw: dict[str, Any], out: Outputs
+) -> Outputs:
+    dout, x, y, scale = positive(args)
+    beta = kw.get("beta", 0.75)
+    direct = dout * scale**-beta
+    (dx,) = call(reference, op, (dout, x, -y, scale), kw)  # both parts with one sign
+    return [dx + direct * beta * (1 + np.abs(np.log(scale)))]
+
+
 MAGNITUDES: dict[str, Magnitude] = {
     **dict.fromkeys(["sigmoid", "tanh", "sigmoid_backward", "norm", "squared_error"], relative),
     **dict.fromkeys(["sigmoid_cross_entropy_backward", "squared_error_backward"], relative),
@@ -254,4 +295,8 @@ MAGNITUDES: dict[str, Magnitude] = {
     "adam_update": adam_update,
     "batch_norm": batch_norm,
     "batch_norm_backward": batch_norm_backward,
+    "group_norm": group_norm,
+    "group_norm_backward": group_norm_backward,
+    "local_response_norm": local_response_norm,
+    "local_response_norm_backward": local_response_norm_backward,
 }

@@ -10,14 +10,26 @@ its own inputs, so that one loop serves all ops:
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
 import case_shapes as shapes
+import cases_norm
 import numpy as np
+from case_parts import (
+    Case,
+    Draw,
+    Source,
+    labels,
+    normal,
+    one_hot,
+    positive,
+    soft,
+    text,
+    through,
+    values,
+)
 from case_shapes import Conv, Pool
 
 from pynet import reference
@@ -26,7 +38,7 @@ DTYPES = (np.float32, np.float64)
 # Ops whose every result is exact for the inputs of `exact_inputs`, in whatever order they add.
 EXACT_OPS = (
     "gemm conv2d conv2d_dx conv2d_dW im2col col2im max_pool2d max_pool2d_backward avg_pool2d "
-    "avg_pool2d_backward sum sum_channels"
+    "avg_pool2d_backward resample2d resample2d_backward sum sum_channels"
 ).split()
 # Positions of the arguments that an op changes; it may write to no other.
 IN_PLACE = {
@@ -38,97 +50,6 @@ IN_PLACE = {
     "rmsprop_update": (0, 2),
     "adam_update": (0, 2, 3),
 }
-
-
-@dataclass(frozen=True)
-class Draw:
-    """Where numbers come from: `exact` asks for -1, 0 and 1 instead of normal ones."""
-
-    rng: np.random.Generator
-    dtype: np.dtype
-    exact: bool = False
-
-
-Source = Callable[[Draw], Any]
-
-
-@dataclass(frozen=True, eq=False)
-class Case:
-    """One call of one op; functions among its arguments draw the arrays.
-
-    `terms`: how many products or summands an element of the output, or of each output, adds up.
-    """
-
-    op: str
-    label: str
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any] = field(default_factory=dict)
-    terms: int | tuple[int, ...] = 1
-
-    def inputs(
-        self, rng: np.random.Generator, dtype: Any, exact: bool = False
-    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Fresh arguments for one call: positional and keyword."""
-        draw = Draw(rng, np.dtype(dtype), exact)
-        args = tuple(a(draw) if callable(a) else a for a in self.args)
-        return args, {k: v(draw) if callable(v) else v for k, v in self.kwargs.items()}
-
-    def exact_inputs(
-        self, rng: np.random.Generator, dtype: Any
-    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Inputs of -1, 0 and 1: with the ops in EXACT_OPS nothing is ever rounded."""
-        return self.inputs(rng, dtype, exact=True)
-
-    def rng(self) -> np.random.Generator:
-        """A generator of the case's own, the same in every run."""
-        return np.random.default_rng(zlib.crc32(str(self).encode()))
-
-    def __str__(self) -> str:
-        return f"{self.op}({self.label})"
-
-
-def text(*values: Any, **options: Any) -> str:
-    """A label from shapes and options."""
-    words = [v if isinstance(v, str) else "x".join(map(str, v)) for v in values]
-    words += [k if callable(v) else f"{k}={v}" for k, v in options.items()]
-    return " ".join(words).replace(", ", ",")
-
-
-# ---- what arguments are made of ----------------------------------------------------------------
-
-
-def normal(*shape: int, scale: float = 1.0, offset: float = 0.0) -> Source:
-    def source(d: Draw) -> np.ndarray:
-        if d.exact:
-            return d.rng.integers(-1, 2, shape).astype(d.dtype)
-        return (offset + scale * d.rng.standard_normal(shape)).astype(d.dtype)
-
-    return source
-
-
-def positive(*shape: int) -> Source:
-    return lambda d: d.rng.uniform(0.1, 2.0, shape).astype(d.dtype)
-
-
-def values(array: Any) -> Source:
-    return lambda d: np.array(array, d.dtype)
-
-
-def through(function: Callable[..., Any], source: Source, *args: Any) -> Source:
-    """What `function` makes of a drawn array: the y that a backward op asks for."""
-    return lambda d: function(source(d), *args)
-
-
-def labels(N: int, D: int, dtype: Any = np.int64) -> Source:
-    return lambda d: d.rng.integers(0, D, N).astype(dtype)
-
-
-def one_hot(N: int, D: int, dtype: Any) -> Source:
-    return lambda d: np.eye(D)[d.rng.integers(0, D, N)].astype(dtype)
-
-
-def soft(N: int, D: int) -> Source:
-    return lambda d: d.rng.dirichlet(np.ones(D), N).astype(d.dtype)
 
 
 # ---- matrix product, convolution, pooling ------------------------------------------------------
@@ -355,27 +276,6 @@ def cross_entropy(name: str, x: Source, t: Any, N: int, D: int) -> Iterator[Case
         yield Case("softmax_cross_entropy_backward", label, (y, t), options, terms=D)
 
 
-def norm_cases() -> Iterator[Case]:
-    for s in shapes.CHANNELS:
-        C, m = s[1], int(np.prod(s)) // s[1]
-        affine = (normal(C), normal(C))
-        running = (normal(C), positive(C))
-        modes: dict[str, dict[str, Any]] = {
-            "train": {},
-            "unbiased": {"unbiased": True, "momentum": 0.99},
-            "eps": {"eps": 1e-3},
-            "test": {"train": False},
-        }
-        for name, kwargs in modes.items():
-            yield Case("batch_norm", text(s, name), (normal(*s), *affine, *running), kwargs, m)
-        yield Case("batch_norm", text(s, "no running"), (normal(*s), *affine, None, None), {}, m)
-        far = normal(*s, offset=100.0)  # a mean that swamps the spread
-        yield Case("batch_norm", text(s, "offset"), (far, *affine, *running), {}, m)
-        for train in [True, False]:
-            args = (normal(*s), normal(*s), normal(C), normal(C), positive(C))
-            yield Case("batch_norm_backward", text(s, train=train), args, {"train": train}, m)
-
-
 OP_CASES: dict[str, list[Case]] = {}
 for family in [
     gemm_cases,
@@ -387,7 +287,10 @@ for family in [
     update_cases,
     softmax_cases,
     loss_cases,
-    norm_cases,
+    cases_norm.norm_cases,
+    cases_norm.group_norm_cases,
+    cases_norm.local_response_norm_cases,
+    cases_norm.resample_cases,
 ]:
     for case in family():
         OP_CASES.setdefault(case.op, []).append(case)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from case_shapes import Conv, Pool, pair
 from cases import Case, conv_case, gemm_case, normal, pool_case, text
+from cases_norm import taps
 
 
 def random_case(op: str, rng: np.random.Generator) -> Case:
@@ -18,6 +19,8 @@ def random_case(op: str, rng: np.random.Generator) -> Case:
         return conv_case(op, conv, bias=op == "conv2d" and maybe(rng))
     if "pool" in op:
         return random_pool(op, rng)
+    if "resample" in op:
+        return random_resample(op, rng)
     shape = tuple(integer(rng, 1, 40) for _ in range(2 if maybe(rng) else 4))
     shape = shape[:2] + tuple(-(-s // 4) for s in shape[2:])
     return Case(op, text(shape), (normal(*shape),))
@@ -77,3 +80,13 @@ def random_pool(op: str, rng: np.random.Generator) -> Case:
     H = max(1, fh - 2 * pad[0]) + integer(rng, 0, 16)
     W = max(1, fw - 2 * pad[1]) + integer(rng, 0, 24)
     return pool_case(op, Pool(integer(rng, 1, 3), integer(rng, 1, 9), H, W, kernel, stride, pad))
+
+
+def random_resample(op: str, rng: np.random.Generator) -> Case:
+    x = tuple(integer(rng, 1, top) for top in (3, 5, 20, 40))
+    OH, OW, P, Q = (integer(rng, 1, top) for top in (20, 40, 4, 4))
+    axes = (*taps(OH, x[2], P), *taps(OW, x[3], Q))
+    label = text(x, (OH, OW), P=P, Q=Q)
+    if op == "resample2d":
+        return Case(op, label, (normal(*x), *axes), {"fill": float(rng.choice([0, 1, -2]))})
+    return Case(op, label, (normal(*x[:2], OH, OW), *axes, x))

@@ -19,8 +19,13 @@ ISAS = tuple(_core.isas())
 THREADS = (1, 2, 3, 4, 7, 16)
 SHAPES_PER_OP = 1000  # with the dtypes and ops, more than 20,000
 
-UNDECIDED = {"dout", "t"}  # arguments that do not decide an op's dtype
-STATE = {"running_mean", "running_var", "mean", "std"}  # and arrays that come in it
+UNDECIDED = {
+    "dout",
+    "t",
+    "row_weights",
+    "column_weights",
+}  # arguments that do not decide an op's dtype
+STATE = {"running_mean", "running_var", "mean", "std", "scale"}  # and arrays that come in it
 UPDATES = tuple(op for op in OP_CASES if op.endswith("_update"))
 
 
@@ -161,7 +166,7 @@ def test_out_receives_the_result(op: str, dtype: Any) -> None:
             continue
         results = call(ops, op, args, kw)
         out = {"out": np.full_like(results[0], 7)}
-        if op == "batch_norm_backward":
+        if op in ("batch_norm_backward", "group_norm_backward"):
             out |= {"dgamma": np.full_like(results[1], 7), "dbeta": np.full_like(results[2], 7)}
         assert bits(call(ops, op, args, {**kw, **out})) == bits(results), str(case)
         # `call` has copied the arrays: once more, to see that they are what is filled.

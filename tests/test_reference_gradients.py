@@ -24,6 +24,16 @@ def batch_norm_gradients(dout: Any, x: Any, gamma: Any, *rest: Any, **kw: Any) -
     return dict(enumerate(ref.batch_norm_backward(dout, x, gamma, mean, std, train=train)))
 
 
+def group_norm_gradients(dout: Any, x: Any, gamma: Any, *rest: Any, **kw: Any) -> dict[int, Any]:
+    _, mean, std = ref.group_norm(x, gamma, *rest, **kw)
+    return dict(enumerate(ref.group_norm_backward(dout, x, gamma, mean, std, *rest[1:])))
+
+
+def local_response_norm_gradients(dout: Any, x: Any, k: float = 2, **kw: Any) -> dict[int, Any]:
+    y, scale = ref.local_response_norm(x, k=k, **kw)
+    return {0: ref.local_response_norm_backward(dout, x, y, scale, **kw)}
+
+
 def max_pool_gradients(dout: Any, x: Any, kernel: Any, **kw: Any) -> dict[int, Any]:
     arg = ref.max_pool2d(x, kernel, **kw)[1]
     return {0: ref.max_pool2d_backward(dout, arg, x.shape, kernel, **kw)}
@@ -54,6 +64,9 @@ GRADIENTS: dict[str, Any] = {
     },
     "squared_error": lambda dout, y, t: {0: ref.squared_error_backward(y, t, scale=float(dout))},
     "batch_norm": batch_norm_gradients,
+    "group_norm": group_norm_gradients,
+    "local_response_norm": local_response_norm_gradients,
+    "resample2d": lambda dout, x, *taps, **_: {0: ref.resample2d_backward(dout, *taps, x.shape)},
     "dropout": dropout_gradients,
 }
 KINKED = ("relu", "max_pool2d")

@@ -11,6 +11,7 @@ void bind_conv(py::module_& m);
 void bind_elementwise(py::module_& m);
 void bind_pool(py::module_& m);
 void bind_norm(py::module_& m);
+void bind_resample(py::module_& m);
 void bind_dropout(py::module_& m);
 void bind_reduce(py::module_& m);
 void bind_activation(py::module_& m);

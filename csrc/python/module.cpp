@@ -16,6 +16,7 @@ PYBIND11_MODULE(_core, m) {
   pynet::bind_elementwise(m);
   pynet::bind_pool(m);
   pynet::bind_norm(m);
+  pynet::bind_resample(m);
   pynet::bind_dropout(m);
   pynet::bind_reduce(m);
   pynet::bind_activation(m);

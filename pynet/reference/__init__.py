@@ -30,7 +30,14 @@ from pynet.reference.loss import (
     squared_error,
     squared_error_backward,
 )
-from pynet.reference.norm import batch_norm, batch_norm_backward
+from pynet.reference.norm import (
+    batch_norm,
+    batch_norm_backward,
+    group_norm,
+    group_norm_backward,
+    local_response_norm,
+    local_response_norm_backward,
+)
 from pynet.reference.pool import (
     avg_pool2d,
     avg_pool2d_backward,
@@ -40,6 +47,7 @@ from pynet.reference.pool import (
     max_pool2d_backward,
 )
 from pynet.reference.reduce import norm, sum, sum_channels
+from pynet.reference.resample import resample2d, resample2d_backward
 from pynet.reference.update import (
     adagrad_update,
     adam_update,
@@ -69,7 +77,11 @@ __all__ = [
     "gemm",
     "global_avg_pool2d",
     "global_avg_pool2d_backward",
+    "group_norm",
+    "group_norm_backward",
     "im2col",
+    "local_response_norm",
+    "local_response_norm_backward",
     "log_softmax",
     "log_softmax_backward",
     "max_pool2d",
@@ -79,6 +91,8 @@ __all__ = [
     "norm",
     "relu",
     "relu_backward",
+    "resample2d",
+    "resample2d_backward",
     "rmsprop_update",
     "scale",
     "sgd_update",

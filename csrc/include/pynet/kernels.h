@@ -11,6 +11,7 @@
 #include "pynet/pool.h"
 #include "pynet/random.h"
 #include "pynet/reduce.h"
+#include "pynet/resample.h"
 #include "pynet/types.h"
 
 // KERNEL(name, argument struct)
@@ -25,8 +26,14 @@
   KERNEL(max_pool2d_backward, MaxPool2dBackwardArgs)                      \
   KERNEL(avg_pool2d, AvgPool2dArgs)                                       \
   KERNEL(avg_pool2d_backward, AvgPool2dBackwardArgs)                      \
+  KERNEL(resample2d, Resample2dArgs)                                      \
+  KERNEL(resample2d_backward, Resample2dBackwardArgs)                     \
   KERNEL(batch_norm, BatchNormArgs)                                       \
   KERNEL(batch_norm_backward, BatchNormBackwardArgs)                      \
+  KERNEL(group_norm, GroupNormArgs)                                       \
+  KERNEL(group_norm_backward, GroupNormBackwardArgs)                      \
+  KERNEL(local_response_norm, LocalResponseNormArgs)                      \
+  KERNEL(local_response_norm_backward, LocalResponseNormBackwardArgs)     \
   KERNEL(dropout, DropoutArgs)                                            \
   KERNEL(dropout_backward, DropoutBackwardArgs)                           \
   KERNEL(sum, SumArgs)                                                    \

@@ -1,4 +1,5 @@
-// Batch normalisation (Ioffe and Szegedy, 2015), per column of (N, C) or per channel of (N, C, S).
+// Batch normalisation (Ioffe and Szegedy, 2015), per column of (N, C) or per channel of (N, C, S),
+// group normalisation (Wu and He, 2018) and local response normalisation (Krizhevsky et al., 2012).
 #pragma once
 
 #include "pynet/types.h"
@@ -39,6 +40,60 @@ struct BatchNormBackwardArgs {
   index_t N, C, S;
   bool train;
   Grad grad;  // for dx; dgamma and dbeta are always written
+};
+
+// mean, std = sqrt(var + eps) of each group of C/groups channels of each sample are written;
+// y = gamma * (x - mean) / std + beta
+template <class T>
+struct GroupNormArgs {
+  T* y;            // (N, C, S)
+  T* mean;         // (N, groups)
+  T* std;          // (N, groups)
+  const T* x;      // (N, C, S)
+  const T* gamma;  // (C)
+  const T* beta;   // (C)
+  index_t N, C, S, groups;
+  double eps;
+};
+
+// xn = (x - mean)/std; dbeta = sum dout; dgamma = sum dout*xn; with d = gamma*dout and means over
+// a sample's group: dx = (d - mean(d) - xn*mean(d*xn)) / std
+template <class T>
+struct GroupNormBackwardArgs {
+  T* dx;           // (N, C, S)
+  T* dgamma;       // (C)
+  T* dbeta;        // (C)
+  const T* dout;   // (N, C, S)
+  const T* x;      // (N, C, S)
+  const T* gamma;  // (C)
+  const T* mean;   // (N, groups)
+  const T* std;    // (N, groups)
+  index_t N, C, S, groups;
+  Grad grad;  // for dx; dgamma and dbeta are always written
+};
+
+// scale = k + alpha * the sum of x^2 over the channels c - n/2 .. c + (n-1)/2; y = x * scale^-beta
+template <class T>
+struct LocalResponseNormArgs {
+  T* y;        // (N, C, S)
+  T* scale;    // (N, C, S)
+  const T* x;  // (N, C, S)
+  index_t N, C, S, n;
+  T k, alpha, beta;
+};
+
+// dx = dout*scale^-beta - 2*alpha*beta*x * the sum of dout*y/scale over the channels whose sums
+// hold this one, c - (n-1)/2 .. c + n/2
+template <class T>
+struct LocalResponseNormBackwardArgs {
+  T* dx;           // (N, C, S)
+  const T* dout;   // (N, C, S)
+  const T* x;      // (N, C, S)
+  const T* y;      // (N, C, S)
+  const T* scale;  // (N, C, S)
+  index_t N, C, S, n;
+  T alpha, beta;
+  Grad grad;
 };
 
 }  // namespace pynet
