@@ -29,7 +29,27 @@ class Entry(NamedTuple):
 _ENTRIES = (
     # 2, 3: perceptrons and neural networks
     Entry("xor", "Can one layer of neurons learn XOR, and can two?", "boundaries:xor"),
+    Entry(
+        "linear-collapse",
+        "What do many layers do without activations between them?",
+        "boundaries:linear_collapse",
+    ),
     # 4: loss, gradients, learning
+    Entry(
+        "numerical-gradient",
+        "Do differences and backpropagation agree, and what do they cost?",
+        "gradients:numerical_and_analytic",
+    ),
+    Entry(
+        "gradient-field",
+        "Where does the gradient point, and how large may a step be?",
+        "gradients:gradient_field",
+    ),
+    Entry(
+        "random-search-weights",
+        "Could we do without the gradient, and try weights at random?",
+        "gradients:random_search_weights",
+    ),
     # 5: backpropagation
     # 6: optimizers, initial values, batch normalization, over-fitting, hyperparameters
     # 7, 8: convolution, depth, speed, precision
