@@ -50,8 +50,33 @@ _ENTRIES = (
         "Could we do without the gradient, and try weights at random?",
         "gradients:random_search_weights",
     ),
+    Entry(
+        "saddle-noise",
+        "Does the noise of small batches help out of a poor minimum, or off a saddle?",
+        "noise:saddle_noise",
+    ),
     # 5: backpropagation
     # 6: optimizers, initial values, batch normalization, over-fitting, hyperparameters
+    Entry(
+        "capacity",
+        "How do too small, right and too large nets differ while they learn?",
+        "fitting:capacity",
+    ),
+    Entry(
+        "overfitting",
+        "What makes the gap between training and test smaller with 300 images?",
+        "fitting:overfitting",
+    ),
+    Entry(
+        "weight-sparsity",
+        "How do L1 and L2 penalties change the weights?",
+        "fitting:weight_sparsity",
+    ),
+    Entry(
+        "dropout-ensemble",
+        "Is a net with dropout the average of many thinned nets?",
+        "fitting:dropout_ensemble",
+    ),
     # 7, 8: convolution, depth, speed, precision
 )
 

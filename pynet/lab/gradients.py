@@ -7,7 +7,7 @@ import time
 import numpy as np
 
 from pynet._types import Array
-from pynet.gradient import numerical_gradient
+from pynet.gradient import gradient_descent_path, numerical_gradient_2d
 from pynet.lab.experiment import Lab, Result
 from pynet.lab.training import train
 from pynet.networks import TwoLayerNet
@@ -41,7 +41,7 @@ def numerical_and_analytic(lab: Lab) -> Result:
         left.loglog(sizes, slow, "o-", color=style.ORANGE, label="central differences")
         left.loglog(sizes, fast, "s--", color=style.BLUE, label="backpropagation")
         left.set(xlabel="parameters", ylabel="seconds for one gradient", title="Time")
-        left.legend(loc="center left", bbox_to_anchor=(0.02, 0.62))
+        left.legend(loc="center right")
         right.loglog(sizes, gaps, "o-", color=style.GREEN)
         right.set(xlabel="parameters", ylabel="greatest difference of an element")
         right.set(title="Agreement (float64, h = 0.0001)", ylim=(min(gaps) / 10, max(gaps) * 10))
@@ -63,54 +63,47 @@ def numerical_and_analytic(lab: Lab) -> Result:
 
 
 def gradient_field(lab: Lab) -> Result:
-    """Draw the gradient field of x0^2 + x1^2 and the paths that descent takes from (-3, 4)."""
+    """Draw the gradient field of x0^2 + x1^2 and the paths of descent with five rates."""
 
     def f(x: Array) -> float:
         return float(np.sum(x**2))
 
-    def path(rate: float, steps: int) -> Array:
-        points = [np.array([-3.0, 4.0])]
-        for _ in range(steps):
-            points.append(points[-1] - rate * numerical_gradient(f, points[-1].copy()))
-        return np.array(points)
-
     steps = lab.pick(100, 20)
-    paths = {rate: path(rate, steps) for rate in (1e-10, 0.01, 0.1, 0.9, 10)}
+    # All begin at distance 5, at different places so that the paths can be told apart.
+    begins = {1e-10: (-3, 4), 0.01: (-3, 4), 0.1: (4, 3), 0.95: (-5, 0), 10: (-3, 4)}
+    paths = {rate: gradient_descent_path(f, x, rate, steps) for rate, x in begins.items()}
     ends = {rate: float(np.linalg.norm(points[-1])) for rate, points in paths.items()}
     styles = dict(zip(paths, zip(style.MARKS, style.LINES, style.COLOURS)))
-    figure = style.new_figure(11, 4.6, "Gradient descent on f = x0² + x1² from (-3, 4)")
+    figure = style.new_figure(11, 4.6, "Gradient descent on f = x0² + x1²")
     with style.styled():
         left, right = figure.subplots(1, 2)
         ticks = np.arange(-4.5, 5, 0.75)
         grid = np.stack(np.meshgrid(ticks, ticks), -1).reshape(-1, 2)
-        arrows = np.array([-numerical_gradient(f, point.copy()) for point in grid])
+        arrows = -numerical_gradient_2d(f, grid)
         left.quiver(*grid.T, *arrows.T, angles="xy", color=style.GRAY, width=0.003)
-        for rate in (0.01, 0.1, 0.9):
+        for rate in (0.01, 0.1, 0.95):
             mark, line, colour = styles[rate]
-            points = paths[rate][: lab.pick(31, 11)]
+            points = paths[rate][:31]
             left.plot(*points.T, mark + line, color=colour, linewidth=1, label=f"rate {rate:g}")
-        left.set(xlabel="x0", ylabel="x1", aspect="equal", xlim=(-4.9, 4.9), ylim=(-4.9, 4.9))
-        left.set_title("Arrows: minus the gradient; paths of the first 30 steps")
-        left.legend(loc="lower left", frameon=True, framealpha=0.9)
+        left.set(xlabel="x0", ylabel="x1", aspect="equal", xlim=(-5.3, 5.3), ylim=(-5.3, 5.3))
+        left.set_title("Arrows: minus the gradient; lines: the first 30 steps")
+        left.legend(loc="lower right", frameon=True, framealpha=0.9)
         for rate, points in paths.items():
             mark, line, colour = styles[rate]
             distance = np.linalg.norm(points, axis=1)
             right.semilogy(distance, mark + line, color=colour, markevery=10, label=f"{rate:g}")
-        right.set(xlabel="step", ylabel="distance from the minimum", ylim=(1e-10, 1e20))
+        right.set(xlabel="step", ylabel="distance from the minimum", ylim=(1e-10, 1e16))
         right.set_title("Too small stands still, too large diverges")
-        right.legend(title="learning rate", loc="upper right", ncols=2)
+        right.legend(title="learning rate", loc="center", bbox_to_anchor=(0.6, 0.66), ncols=3)
     return Result(
         figure,
-        {
-            "steps": steps,
-            "end": {rate: points[-1] for rate, points in paths.items()},
-            "distance_at_the_end": ends,
-        },
-        "The arrows point to the minimum here, at every place, and grow shorter near it, so each "
-        f"step of a fixed rate is shorter than the one before. After {steps} steps the distance, 5 "
-        f"at first, is {ends[0.1]:.1e} at rate 0.1 and {ends[0.01]:.2g} at 0.01, still "
-        f"{ends[1e-10]:.3g} at 1e-10, and {ends[10]:.0e} at 10: too small stands still, too large "
-        "diverges.",
+        {"steps": steps, "end": {r: p[-1] for r, p in paths.items()}, "distance_at_the_end": ends},
+        "Here the gradient's arrows point to the minimum from everywhere and grow shorter towards "
+        "it; a rate just below 1 jumps to the other side at each step, and still arrives. "
+        f"After {steps} steps the distance, 5 at first, is {ends[0.1]:.1e} at rate 0.1, "
+        f"{ends[0.01]:.2g} at 0.01, still {ends[1e-10]:.3g} at 1e-10 (stands still) and "
+        f"{ends[10]:.0e} at 10: it diverges, until x is so large that adding the h of the "
+        "difference no longer changes it.",
     )
 
 
@@ -152,17 +145,11 @@ def random_search_weights(lab: Lab) -> Result:
         axes = figure.subplots()
         for (label, curve), colour, line in zip(curves.items(), style.COLOURS, style.LINES):
             ticks = np.arange(1, len(curve) + 1) * (3 if label == name else 1)
-            axes.loglog(ticks, curve, line, color=colour)
-            axes.annotate(
-                f"{label}\n{100 * accuracy[label]:.1f} % of the test images right",
-                (ticks[-1], curve[-1]),
-                xytext=(-4, 8),
-                textcoords="offset points",
-                ha="right",
-                color=colour,
-            )
+            text = f"{label} ({100 * accuracy[label]:.1f} % of the test images right)"
+            axes.loglog(ticks, curve, line, color=colour, label=text)
+        axes.legend(loc="lower left")
         axes.set(xlabel="forward passes over 1,000 images (a gradient counts as 3)")
-        axes.set(ylabel="loss", title="")
+        axes.set(ylabel="loss of the training images")
     first, second, third = curves
     return Result(
         figure,
