@@ -99,8 +99,9 @@ def linear_collapse(lab: Lab) -> Result:
         f"The {numbers['parameters']['5 layers']:,} parameters of the five layers without "
         "activation multiply to a matrix and a bias of "
         f"{numbers['parameters']['their product']} numbers together, whose scores differ from "
-        f"the net's by at most {numbers['greatest_difference']:.1e}. So its border is a straight line like that of one "
-        f"layer ({100 * accuracies['5 layers, no activation']:.0f} % and "
+        f"the net's by at most {numbers['greatest_difference']:.1e}. So its border "
+        "is a straight line like that of one layer "
+        f"({100 * accuracies['5 layers, no activation']:.0f} % and "
         f"{100 * accuracies['1 layer']:.0f} % right); with ReLU between the same five layers it is "
         f"{100 * accuracies['5 layers with ReLU']:.0f} %.",
     )
