@@ -45,6 +45,7 @@ _SUBMODULES = (
     "perceptron",
     "reference",
     "schedules",
+    "search",
     "serialization",
     "trainer",
     "util",
