@@ -32,9 +32,11 @@ if TYPE_CHECKING:
 _SUBMODULES = (
     "callbacks",
     "datasets",
+    "diagnosis",
     "ensemble",
     "functions",
     "gradient",
+    "graph",
     "initializers",
     "layers",
     "loader",
@@ -49,7 +51,10 @@ _SUBMODULES = (
     "serialization",
     "trainer",
     "util",
+    "viz",
 )
+# Functions that can be called as pynet.NAME, by their module.
+_FUNCTIONS = {"diagnose": "diagnosis", "profile": "diagnosis"}
 
 __all__ = [
     "__version__",
@@ -60,6 +65,7 @@ __all__ = [
     "seed",
     "set_num_threads",
     *_SUBMODULES,
+    *_FUNCTIONS,
 ]
 
 
@@ -89,6 +95,8 @@ def release_memory() -> None:
 def __getattr__(name: str) -> Any:
     if name in _SUBMODULES:
         return import_module(f"pynet.{name}")
+    if name in _FUNCTIONS:
+        return getattr(import_module(f"pynet.{_FUNCTIONS[name]}"), name)
     if name == "__version__":
         try:
             return backend.core().version()

@@ -52,6 +52,8 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         )
     )
     _lab(command("lab", "pynet.cli.lab", "run an experiment of the book: a picture and numbers"))
+    _profile(command("profile", "pynet.cli.look", "time each layer of a network"))
+    _graph(command("graph", "pynet.cli.look", "draw a network as SVG or DOT"))
     command("info", "pynet.cli.info", "show version, instruction set, threads and memory")
     return parser.parse_args(argv)
 
@@ -124,6 +126,24 @@ def _lab(sub: argparse.ArgumentParser) -> None:
     )
 
 
+def _profile(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--data", default="digits", metavar="DATA", help=f"{DATA_HELP} (digits)")
+    sub.add_argument("--model", choices=MODELS, default="simple-conv", help="(simple-conv)")
+    sub.add_argument("--batch-size", type=_whole(1), default=100, metavar="N", help="(100)")
+    sub.add_argument("--repeats", type=_whole(1), default=20, metavar="N", help="passes (20)")
+    sub.add_argument("--dtype", choices=("float32", "float64"), default="float32", help="(float32)")
+    _place(sub)
+
+
+def _graph(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--model", choices=MODELS, default="simple-conv", help="(simple-conv)")
+    sub.add_argument(
+        "--input", type=_shape, default=(1, 28, 28), metavar="CxHxW", help="of a sample (1x28x28)"
+    )
+    sub.add_argument("--classes", type=_whole(1), default=10, metavar="N", help="(10)")
+    sub.add_argument("--out", metavar="FILE", required=True, help="to write: .svg or .dot")
+
+
 def _checkpoint(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "--checkpoint", default=OUT, metavar="PATH", help=f"a file or its folder ({OUT})"
@@ -146,6 +166,13 @@ def _whole(low: int) -> Callable[[str], int]:
         return int(text)
 
     return number
+
+
+def _shape(text: str) -> tuple[int, ...]:
+    sizes = text.split("x")
+    if not all(size.isdecimal() and 0 < int(size) < 2**31 for size in sizes):
+        raise argparse.ArgumentTypeError(f"expected sizes like 1x28x28, got {text!r}")
+    return tuple(map(int, sizes))
 
 
 def _rate(text: str) -> float:

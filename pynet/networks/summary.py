@@ -13,6 +13,22 @@ from pynet.layers import Row
 _HEADINGS = ("layer", "output", "parameters", "multiply-adds", "bytes")
 
 
+def text_table(
+    headings: Sequence[str], rows: Sequence[Sequence[str]], last: Sequence[str] | None = None
+) -> str:
+    """Return cells as lines of text, the first column left, the others right; `last` is a total."""
+    cells = [headings, *rows, *([] if last is None else [last])]
+    widths = [max(map(len, column)) for column in zip(*cells)]
+
+    def line(row: Sequence[str]) -> str:
+        texts = [row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:]))]
+        return "  ".join(texts).rstrip()
+
+    rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
+    end = [] if last is None else [rule, line(last)]
+    return "\n".join([line(headings), rule, *map(line, rows), *end])
+
+
 class Summary:
     """One row for each layer; `print(summary)` shows it, and a notebook draws it as a table.
 
@@ -48,17 +64,8 @@ class Summary:
         return ("total", "", f"{self.params:,}", f"{self.macs:,}", f"{self.bytes:,}")
 
     def __str__(self) -> str:
-        cells = [_HEADINGS, *self._cells(), self._total()]
-        widths = [max(len(row[i]) for row in cells) for i in range(len(_HEADINGS))]
-
-        def line(row: tuple[str, ...]) -> str:
-            texts = [row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:]))]
-            return "  ".join(texts).rstrip()
-
-        rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
-        body = [line(row) for row in cells]
         title = f"{self.name}, {self.dtype}, one sample"
-        return "\n".join([title, body[0], rule, *body[1:-1], rule, body[-1]])
+        return f"{title}\n{text_table(_HEADINGS, self._cells(), self._total())}"
 
     __repr__ = __str__
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from pynet._types import Array
+from pynet.diagnosis.watch import named_layers
 from pynet.layers import Layer
 
 
@@ -47,7 +47,7 @@ def _in_layers(network: Any, x: Array, t: Array) -> str | None:
         if slot.name == "dropout_step":  # the masks of the pass that failed
             setattr(slot.layer, slot.name, max(slot.value - 1, 0))
     found: list[str] = []
-    for name, layer in _names(twin):
+    for name, layer in named_layers(twin):
         _watch(layer, name, found)
     with np.errstate(all="ignore"):
         twin.gradient(x, t)
@@ -78,17 +78,3 @@ def _watch(layer: Any, name: str, found: list[str]) -> None:
         return value
 
     layer.forward, layer.backward = watched_forward, watched_backward
-
-
-def _names(network: Any) -> Iterator[tuple[str, Layer]]:
-    """The layers that compute, by their name in `network.layers` or by kind and number."""
-    given: dict[int, str] = {}
-    if isinstance(network.layers, Mapping):
-        given = {id(layer): name for name, layer in network.layers.items()}
-    numbers: Counter[str] = Counter()
-    for path, _, layer in network._root.walk():
-        if layer.children():
-            continue
-        kind = type(layer).__name__
-        numbers[kind] += 1
-        yield given.get(id(layer), f"{path}{kind}{numbers[kind]}"), layer
