@@ -161,8 +161,7 @@ def _with_state(trainer: Trainer) -> list[Callback]:
 
 
 def _check_keys(meta: Mapping[str, Any]) -> None:
-    expected = {"step", "epoch", "run", "state", "optimizer", "optimizer_numbers", "random"}
-    if (expected | {"callbacks", "rate_factor"}) - set(meta):
+    if {"step", "epoch", "run", "state", "optimizer", "optimizer_numbers", "random"} - set(meta):
         raise ValueError(f"{_OP} path: expected a checkpoint of a Trainer, got one of other data")
 
 

@@ -295,3 +295,31 @@ def test_help_names_every_command(capsys):
         assert re.search(rf"^ +{command} ", out, re.MULTILINE)
         with pytest.raises(SystemExit):
             main([command, "--help"])
+
+
+def test_early_stopping(folder, capsys):
+    """It stops before the last epoch, ends with the best net, and is over when resumed."""
+    write_npz(folder / "bars.npz", 200)
+    options = ("--validation", 0.3, "--early-stopping", 3, "--lr", 0.01)
+    assert train("bars.npz", *options, epochs=200) == 0
+    out = capsys.readouterr().out
+    assert "validation 45 of the training samples\n" in out
+    rows = list(csv.DictReader((folder / "out/history.csv").read_text().splitlines()))
+    scores = [float(row["validation_accuracy"]) for row in rows]
+    best = scores.index(max(scores))
+    assert len(rows) == best + 4 < 200
+    assert f"stopped after epoch {best + 4}: validation_accuracy best {scores[best]:.4f}" in out
+    assert f"test accuracy {100 * float(rows[best]['test_accuracy']):.2f} %" in out
+    before = (folder / "out/checkpoint.safetensors").read_bytes()
+    assert main(["train", "--resume", "out"]) == 0
+    assert f"stopped after epoch {best + 4}" in capsys.readouterr().out
+    assert (folder / "out/checkpoint.safetensors").read_bytes() == before
+
+
+def test_early_stopping_needs_data_to_decide_on(folder, capsys):
+    write_npz(folder / "bars.npz")
+    assert train("bars.npz", "--early-stopping", 3) == 1
+    assert "--early-stopping: expected --validation SHARE with it" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        train("bars.npz", "--validation", 1)
+    assert "expected a number above 0 and below 1, got '1'" in capsys.readouterr().err

@@ -78,6 +78,18 @@ def _train(sub: argparse.ArgumentParser) -> None:
         help="after each epoch measure accuracy on the first N samples (10000); the last figure "
         "is that of all test data",
     )
+    sub.add_argument(
+        "--validation",
+        type=_share,
+        metavar="SHARE",
+        help="hold out this share of the training data",
+    )
+    sub.add_argument(
+        "--early-stopping",
+        type=_whole(1),
+        metavar="PATIENCE",
+        help="stop after so many epochs without a better validation accuracy, keep the best net",
+    )
     sub.add_argument("--resume", metavar="PATH", help="go on from this checkpoint, or its folder")
     _common(sub)
 
@@ -175,11 +187,18 @@ def _shape(text: str) -> tuple[int, ...]:
     return tuple(map(int, sizes))
 
 
-def _rate(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
-    return value
+def _between(low: float, high: float, words: str) -> Callable[[str], float]:
+    def number(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = low
+        if not low < value < high:
+            raise argparse.ArgumentTypeError(f"expected a number {words}, got {text!r}")
+        return value
+
+    return number
+
+
+_rate = _between(0, float("inf"), "above 0")
+_share = _between(0, 1, "above 0 and below 1")

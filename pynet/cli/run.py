@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from pynet.callbacks import history_csv
+from pynet.callbacks import EarlyStopping, history_csv
 from pynet.cli.data import Data, value_range
 from pynet.cli.errors import INTERRUPTED, TERMINATED, missing_extra, one_line
+from pynet.datasets import stratified_split
 from pynet.networks import Network
 from pynet.serialization import write_atomic
 from pynet.trainer import Trainer
@@ -61,9 +62,18 @@ class Run:
         self.network = network
         self.test_accuracy: float | None = None
         rate = {} if settings["lr"] is None else {"lr": settings["lr"]}
+        x, t, x_test, t_test = self.data
+        validation, self.held_out = None, 0
+        if settings["validation"] is not None:
+            learn, hold = stratified_split(t, settings["validation"], settings["seed"])
+            validation, self.held_out = (x[hold], t[hold]), len(hold)
+            x, t = x[learn], t[learn]
+        stop = None
+        if settings["early_stopping"] is not None:
+            stop = EarlyStopping("validation_accuracy", settings["early_stopping"])
         self.trainer = Trainer(
             network,
-            *self.data,
+            *(x, t, x_test, t_test),
             epochs=settings["epochs"],
             mini_batch_size=settings["batch_size"],
             optimizer=settings["optimizer"],
@@ -73,6 +83,8 @@ class Run:
             progress=True,
             sampling="epoch",
             schedule=settings["schedule"],
+            validation=validation,
+            callbacks=[] if stop is None else [stop],
         )
         self.settings = settings = {**settings, "lr": self.trainer.base_lr}
         self.extra: dict[str, Any] = {
@@ -104,6 +116,8 @@ class Run:
             )
             return _STATUS[signal.Signals(self._signal)]
         x, t = self.data.x_test, self.data.t_test
+        if trainer.stop_reason is not None:
+            print(f"stopped after epoch {trainer.current_epoch}: {trainer.stop_reason}")
         self.test_accuracy = self.network.accuracy(x, t)
         print(
             f"test accuracy {100 * self.test_accuracy:.2f} % "

@@ -30,6 +30,8 @@ DEFAULTS: Mapping[str, Any] = MappingProxyType(
         "seed": 0,
         "dtype": "float32",
         "eval_samples": 10_000,
+        "validation": None,
+        "early_stopping": None,
     }
 )
 _DEMO = {
@@ -62,6 +64,11 @@ def train(arguments: argparse.Namespace) -> int:
                 raise ValueError(
                     f"--{option}: expected {saved[name]} like the checkpoint {path}, got {value}"
                 )
+    if settings["early_stopping"] is not None and settings["validation"] is None:
+        raise ValueError(
+            "--early-stopping: expected --validation SHARE with it, data to decide on that are not "
+            "the test data, got none"
+        )
     return _run(settings, OUT if out is None else out, arguments, path)
 
 
@@ -107,6 +114,8 @@ def _run(
     print(f"model {settings['model']}: {count:,} parameters, {settings['dtype']}", flush=True)
 
     run = Run(network, data, settings, out)
+    if run.held_out:
+        print(f"validation {run.held_out:,} of the training samples", flush=True)
     if path is not None:
         run.resume(path)
     status = run.train()

@@ -111,8 +111,8 @@ class IntRange(Space):
 
     def narrow(self, best: Sequence[int]) -> Space:
         part: Any = self._range.narrow(best)
-        low, high = math.ceil(part.low), math.floor(part.high)
-        return IntRange(low, high, self.log) if low < high else Choice([max(low, self.low)])
+        low, high = math.floor(part.low + 0.5), math.ceil(part.high - 0.5)
+        return IntRange(low, high, self.log) if low < high else Choice([low])
 
     def __repr__(self) -> str:
         return f"IntRange({self.low}, {self.high}{', log=True' if self.log else ''})"
