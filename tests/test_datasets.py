@@ -16,7 +16,14 @@ import pytest
 from idx_files import MNIST_SHAPES, write_mnist
 
 import pynet.datasets as datasets
-from pynet.datasets import fetch, load_digits, load_fashion_mnist, load_mnist, stratified_split
+from pynet.datasets import (
+    fetch,
+    load_digits,
+    load_fashion_mnist,
+    load_mnist,
+    load_mnist_or_digits,
+    stratified_split,
+)
 
 REAL_DATA = os.environ.get("PYNET_DATA")
 
@@ -48,6 +55,26 @@ def test_digits_are_the_real_ones():
     rows = np.concatenate([np.column_stack((x, t)), np.column_stack((x_test, t_test))])
     rows = rows[np.lexsort(rows.T[::-1])]  # every digit once, whatever the split
     assert sha256(rows) == "f67d6a29d0e1f70e7f0cd9dcf25816b694881f4b8f27f5cc1db59551f0499fb8"
+
+
+def test_without_mnist_the_digits_stand_in_for_it():
+    (x, t), (x_test, _) = load_mnist_or_digits(flatten=False)
+    (small, labels), _ = load_digits(flatten=False)
+    assert x.shape == (1348, 1, 28, 28) and x_test.shape == (449, 1, 28, 28)
+    assert x.dtype == np.float32
+    np.testing.assert_array_equal(x[:, :, 3:26:3, 3:26:3], small)  # the middle of each pixel
+    np.testing.assert_array_equal(t, labels)
+    (raw, rows), _ = load_mnist_or_digits(normalize=False, one_hot_label=True)
+    assert raw.shape == (1348, 784) and raw.dtype == np.uint8 and raw.max() == 255
+    assert rows.shape == (1348, 10) and rows.dtype == np.float64
+
+
+def test_mnist_where_it_is_at_hand(tmp_path, monkeypatch):
+    arrays = write_mnist(tmp_path)
+    monkeypatch.setenv("PYNET_DATA", str(tmp_path))
+    (x, _), (_, t_test) = load_mnist_or_digits(normalize=False)
+    np.testing.assert_array_equal(x, arrays[0].reshape(12, 784))
+    np.testing.assert_array_equal(t_test, arrays[3])
 
 
 def test_digits_options():

@@ -2,6 +2,7 @@
 
     load_digits()              1,797 real 8 x 8 digits, inside the package
     load_mnist()               28 x 28 digits, from local files or a download
+    load_mnist_or_digits()     MNIST where it is at hand, else those digits enlarged to it
     load_fashion_mnist()       the same for clothing
     load_idx(images, labels)   any pair of IDX files
     load_npz(path)             your own arrays x and t
@@ -31,6 +32,7 @@ from pynet.datasets.mnist import (
 )
 from pynet.datasets.npy import open_npy_pair
 from pynet.datasets.npz import load_npz
+from pynet.datasets.stand_in import load_mnist_or_digits
 
 __all__ = [
     "dataset_dir",
@@ -43,6 +45,7 @@ __all__ = [
     "load_fashion_mnist",
     "load_idx",
     "load_mnist",
+    "load_mnist_or_digits",
     "load_npz",
     "open_npy_pair",
     "read_idx",
