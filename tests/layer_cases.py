@@ -5,20 +5,36 @@ from __future__ import annotations
 import numpy as np
 
 from pynet.layers import (
+    AdaptiveAveragePooling,
+    AdaptiveMaxPooling,
     Affine,
     AveragePooling,
+    AveragePooling1D,
     BatchNormalization,
+    ChannelDropout,
     Concat,
     Convolution,
+    Convolution1D,
+    DepthwiseConvolution,
     Dropout,
     Flatten,
     GlobalAveragePooling,
+    GlobalMaxPooling,
+    GroupNormalization,
+    LayerNormalization,
+    LocalResponseNormalization,
+    Padding,
     Pooling,
+    Pooling1D,
     Relu,
+    Reshape,
     Residual,
     Sequential,
     Sigmoid,
     Tanh,
+    TransposedConvolution,
+    Upsampling,
+    ZeroPadding,
 )
 
 F32, F64 = np.float32, np.float64
@@ -76,4 +92,53 @@ LAYERS = {
         lambda d: BatchNormalization(draw(2, dtype=d), draw(2, dtype=d)),
         (5, 2, 3, 3),
     ),
+    "LayerNormalization": (
+        lambda d: LayerNormalization(draw(4, dtype=d), draw(4, dtype=d, seed=1)),
+        (5, 4),
+    ),
+    "LayerNormalization of 4-D": (
+        lambda d: LayerNormalization(draw(2, 3, 3, dtype=d), draw(2, 3, 3, dtype=d, seed=1)),
+        (4, 2, 3, 3),
+    ),
+    "GroupNormalization": (
+        lambda d: GroupNormalization(draw(6, dtype=d), draw(6, dtype=d, seed=1), 3),
+        (3, 6, 2, 3),
+    ),
+    "LocalResponseNormalization": (
+        lambda d: LocalResponseNormalization(3, alpha=0.1),
+        (3, 5, 2, 3),
+    ),
+    "ChannelDropout": (lambda d: ChannelDropout(0.4), (3, 5, 2, 3)),
+    "Convolution in groups": (
+        lambda d: Convolution(draw(6, 2, 3, 2, dtype=d), draw(6, dtype=d), (2, 1), 1, groups=3),
+        (3, 6, 5, 4),
+    ),
+    "Convolution1D": (
+        lambda d: Convolution1D(draw(4, 2, 3, dtype=d), draw(4, dtype=d), 2, 1),
+        (3, 2, 8),
+    ),
+    "DepthwiseConvolution": (
+        lambda d: DepthwiseConvolution(
+            draw(6, 1, 3, 2, dtype=d), draw(6, dtype=d), 2, 1, multiplier=2
+        ),
+        (3, 3, 5, 6),
+    ),
+    "TransposedConvolution": (
+        lambda d: TransposedConvolution(
+            draw(4, 3, 3, 2, dtype=d), draw(6, dtype=d), 2, 1, groups=2, output_pad=(1, 0)
+        ),
+        (3, 4, 3, 4),
+    ),
+    "GlobalMaxPooling": (lambda d: GlobalMaxPooling(), (3, 2, 3, 4)),
+    "Pooling1D": (lambda d: Pooling1D(3, 2, 1), (3, 2, 9)),
+    "AveragePooling1D": (lambda d: AveragePooling1D(3, 2, 1, count_pad=False), (3, 2, 9)),
+    "AdaptiveAveragePooling": (lambda d: AdaptiveAveragePooling((3, 2)), (3, 2, 7, 5)),
+    "AdaptiveMaxPooling": (lambda d: AdaptiveMaxPooling((3, 2)), (3, 2, 7, 5)),
+    "Reshape": (lambda d: Reshape(2, -1, 3), (4, 6, 2)),
+    "Padding": (lambda d: Padding((1, 2, 0, 3), value=0.5), (2, 2, 3, 4)),
+    "Padding, reflected": (lambda d: Padding((2, 1), "reflect"), (2, 2, 3, 4)),
+    "Padding, edge": (lambda d: Padding(2, "edge"), (2, 2, 3, 4)),
+    "ZeroPadding": (lambda d: ZeroPadding(1), (2, 2, 3, 4)),
+    "Upsampling": (lambda d: Upsampling((2, 3)), (2, 2, 3, 4)),
+    "Upsampling, bilinear": (lambda d: Upsampling(2, "bilinear"), (2, 2, 3, 4)),
 }

@@ -21,6 +21,7 @@ from pynet.layers import (
     IdentityWithLoss,
     Pooling,
     Relu,
+    Reshape,
     Residual,
     Sequential,
     SigmoidWithLoss,
@@ -38,6 +39,9 @@ def refused(call: Callable[[], Any], errors: Any = ERRORS) -> None:
         call()
     assert re.fullmatch(FORM, str(caught.value).strip('"'), re.DOTALL), caught.value
 
+
+ANY_RANK = ("Relu", "Sigmoid", "Tanh", "Dropout", "ChannelDropout", "Flatten", "Reshape")
+ANY_RANK += ("LayerNormalization", "GroupNormalization", "LocalResponseNormalization")
 
 # ---- layers ------------------------------------------------------------------------------------
 
@@ -61,11 +65,11 @@ def test_a_layer(make: Any, shape: tuple[int, ...]) -> None:
         refused(lambda bad=bad: layer.forward(bad), (TypeError, ValueError))
     for axis in range(x.ndim):
         empty = x.take([], axis)
-        if type(layer).__name__ != "Flatten":
+        if not isinstance(layer, Reshape):
             refused(lambda empty=empty: layer.forward(empty), ValueError)
     for bad in [*no_numbers(y).values(), y[:-1], y[:, :1], np.concatenate([y, y]), y[0]]:
         refused(lambda bad=bad: layer.backward(bad), (TypeError, ValueError))
-    if type(layer).__name__ not in ("Relu", "Sigmoid", "Tanh", "Dropout", "Flatten"):
+    if type(layer).__name__ not in ANY_RANK:
         wrong_rank = [x[0], F64(1)]
         if type(layer).__name__ != "Affine":
             wrong_rank += [x[None], x[..., None, None, None]]

@@ -7,9 +7,7 @@ import pytest
 from layer_cases import F32, close, draw
 
 import pynet
-from pynet.layers import (
-    Dropout,
-)
+from pynet.layers import Affine, ChannelDropout, Dropout, Sequential
 
 
 def test_dropout_of_the_book_scales_in_test():
@@ -103,3 +101,55 @@ def test_dropout_state_can_be_put_back():
     for slot in other.named_state():
         setattr(slot.layer, slot.name, saved[slot.key])
     np.testing.assert_array_equal(other.forward(x), want)
+
+
+@pytest.mark.parametrize("ratio", [0.2, 0.5])
+def test_training_expects_what_test_computes(ratio):
+    """Averaged over many masks, an output of the next layer is what the scaled net gives."""
+    net = Sequential(Dropout(ratio), Affine(draw(30, 4), None))
+    x = draw(1, 30)
+    outputs = net(np.repeat(x, 20_000, axis=0), True)
+    deviation = outputs.std(axis=0) / np.sqrt(20_000)
+    assert (abs(outputs.mean(axis=0) - net(x, False)[0]) < 5 * deviation).all()
+    whole = x @ net[1].W  # without the factor: 1/(1 - p) times too large
+    close(whole, net(x, False) / (1 - ratio))
+
+
+# ---- channels ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("inverted", [False, True])
+@pytest.mark.parametrize("shape", [(40, 30), (40, 30, 5), (40, 30, 3, 4)])
+def test_channel_dropout_takes_whole_channels(shape, inverted):
+    layer = ChannelDropout(0.25, inverted)
+    x = draw(*shape)
+    y = layer.forward(x)
+    channels = layer.mask.reshape(40, 30, -1)
+    assert (channels == channels[:, :, :1]).all()
+    assert layer.mask.shape == shape and layer.mask.dtype == bool
+    assert abs(channels[:, :, 0].mean() - 0.75) < 5 * np.sqrt(0.25 * 0.75 / 1200)
+    factor = 1 / 0.75 if inverted else 1
+    close(y, x * layer.mask * factor)
+    close(layer.backward(x), y)
+    close(layer.forward(x, False), x if inverted else x * 0.75)
+    assert repr(layer) == f"ChannelDropout(0.25{', inverted=True' * inverted})"
+
+
+def test_channel_dropout_follows_seed_layer_and_step():
+    x = np.ones((8, 16, 3, 3), F32)
+    runs = []
+    for _ in range(2):
+        pynet.seed(7)
+        layers = [ChannelDropout(), ChannelDropout()]
+        runs.append([layer.forward(x).copy() for _ in range(3) for layer in layers])
+    np.testing.assert_array_equal(*runs)
+    assert len({mask.tobytes() for mask in runs[0]}) == 6
+    assert [slot.key for slot in layers[0].named_state()] == ["dropout_number1", "dropout_step1"]
+    pynet.seed(7)
+    plain = Dropout().forward(np.ones((8, 16), F32))
+    np.testing.assert_array_equal(runs[0][0][:, :, 1, 2], plain)
+
+
+def test_channel_dropout_needs_channels():
+    with pytest.raises(ValueError, match=r"\[ChannelDropout.forward\] x: expected \(N, C, ...\), "):
+        ChannelDropout().forward(np.ones(3))

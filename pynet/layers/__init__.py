@@ -19,35 +19,61 @@ from pynet.functions import (
     sum_squared_error,
 )
 from pynet.layers.activation import Relu, Sigmoid, Tanh
-from pynet.layers.affine import Affine, Flatten
+from pynet.layers.adaptive import AdaptiveAveragePooling, AdaptiveMaxPooling
+from pynet.layers.affine import Affine
 from pynet.layers.arithmetic import AddLayer, MulLayer
 from pynet.layers.base import Description, Layer, Row, Slot
 from pynet.layers.container import Concat, Container, Residual, Sequential
-from pynet.layers.convolution import Convolution
-from pynet.layers.dropout import Dropout
+from pynet.layers.convolution import Convolution, Convolution1D, DepthwiseConvolution
+from pynet.layers.dropout import ChannelDropout, Dropout
+from pynet.layers.group_normalization import GroupNormalization, LayerNormalization
+from pynet.layers.local_response import LocalResponseNormalization
 from pynet.layers.loss import IdentityWithLoss, LossLayer, SigmoidWithLoss, SoftmaxWithLoss
 from pynet.layers.normalization import BatchNormalization
-from pynet.layers.pooling import AveragePooling, GlobalAveragePooling, Pooling
+from pynet.layers.pooling import (
+    AveragePooling,
+    AveragePooling1D,
+    GlobalAveragePooling,
+    GlobalMaxPooling,
+    Pooling,
+    Pooling1D,
+)
+from pynet.layers.resampling import Padding, Upsampling, ZeroPadding
+from pynet.layers.reshape import Flatten, Reshape
+from pynet.layers.transposed import TransposedConvolution
 from pynet.util import col2im, im2col
 
 __all__ = [
+    "AdaptiveAveragePooling",
+    "AdaptiveMaxPooling",
     "AddLayer",
     "Affine",
     "AveragePooling",
+    "AveragePooling1D",
     "BatchNormalization",
+    "ChannelDropout",
     "Concat",
     "Container",
     "Convolution",
+    "Convolution1D",
+    "DepthwiseConvolution",
     "Description",
     "Dropout",
     "Flatten",
     "GlobalAveragePooling",
+    "GlobalMaxPooling",
+    "GroupNormalization",
     "IdentityWithLoss",
     "Layer",
+    "LayerNormalization",
+    "LocalResponseNormalization",
     "LossLayer",
     "MulLayer",
+    "Padding",
     "Pooling",
+    "Pooling1D",
     "Relu",
+    "Reshape",
     "Residual",
     "Row",
     "Sequential",
@@ -56,6 +82,9 @@ __all__ = [
     "Slot",
     "SoftmaxWithLoss",
     "Tanh",
+    "TransposedConvolution",
+    "Upsampling",
+    "ZeroPadding",
     "col2im",
     "cross_entropy_error",
     "identity_function",

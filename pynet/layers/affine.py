@@ -1,4 +1,4 @@
-"""The fully connected layer, and Flatten."""
+"""The fully connected layer."""
 
 from __future__ import annotations
 
@@ -109,29 +109,3 @@ class Affine(Layer):
         if self.built:
             return f"Affine({self.W.shape[0]} -> {self.W.shape[1]})"
         return f"Affine(? -> {self._sizes[0] if self._sizes else '?'})"
-
-
-class Flatten(Layer):
-    """y = x as (N, everything else); backward returns dout in the shape of x."""
-
-    def __init__(self) -> None:
-        self.original_x_shape: Shape | None = None
-
-    def forward(self, x: ArrayLike) -> Array:
-        x = real_array("[Flatten.forward] x", x)
-        if x.ndim == 0:
-            raise ValueError("[Flatten.forward] x: expected shape (N, ...), got a scalar")
-        self.original_x_shape = x.shape
-        return x.reshape(x.shape[0], math.prod(x.shape[1:]))
-
-    def backward(self, dout: ArrayLike) -> Array:
-        x_shape: Shape = self._saved(self.original_x_shape)
-        dout = real_array("[Flatten.backward] dout", dout)
-        if dout.size != math.prod(x_shape):
-            raise ValueError(
-                f"[Flatten.backward] dout: expected as many values as x {x_shape}, got {dout.shape}"
-            )
-        return dout.reshape(x_shape)
-
-    def describe(self, x_shape: Shape) -> Description:
-        return Description((x_shape[0], math.prod(x_shape[1:])))

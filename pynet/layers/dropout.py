@@ -1,10 +1,13 @@
-"""The dropout layer."""
+"""Dropout of values and of channels."""
 
 from __future__ import annotations
+
+import numpy as np
 
 from pynet import ops, rng
 from pynet._types import Array, ArrayLike
 from pynet.layers.base import Layer
+from pynet.layers.inputs import real_array
 
 
 class Dropout(Layer):
@@ -54,7 +57,13 @@ class Dropout(Layer):
             y = ops.scale(x, scale)
             self._mask, self._scale = None, scale
             return y
-        y, mask = ops.dropout(
+        y, mask = self._drop(x)
+        self._mask, self._scale = mask, 1.0 / kept if self.inverted else 1.0
+        self.dropout_step += 1
+        return y
+
+    def _drop(self, x: ArrayLike) -> tuple[Array, Array]:
+        return ops.dropout(
             x,
             self.dropout_ratio,
             seed=rng.current()[0],
@@ -62,9 +71,6 @@ class Dropout(Layer):
             step=self.dropout_step,
             inverted=self.inverted,
         )
-        self._mask, self._scale = mask, 1.0 / kept if self.inverted else 1.0
-        self.dropout_step += 1
-        return y
 
     def backward(self, dout: ArrayLike) -> Array:
         scale: float = self._saved(self._scale)
@@ -78,4 +84,25 @@ class Dropout(Layer):
         return None if self._mask is None else self._mask.view(bool)
 
     def __repr__(self) -> str:
-        return f"Dropout({self.dropout_ratio}{', inverted=True' if self.inverted else ''})"
+        inverted = ", inverted=True" if self.inverted else ""
+        return f"{type(self).__name__}({self.dropout_ratio}{inverted})"
+
+
+class ChannelDropout(Dropout):
+    """Dropout of whole channels: x (N, C, ...), the mask is the same in every pixel of a channel.
+
+    Neighbouring pixels resemble each other, so that `Dropout` in front of a convolution takes
+    little from it; a channel that is gone is gone. The ratio, `inverted` and the random numbers are
+    as in `Dropout`.
+
+    Source: Tompson et al., "Efficient Object Localization Using Convolutional Networks", 2015.
+    """
+
+    def _drop(self, x: ArrayLike) -> tuple[Array, Array]:
+        x = real_array("[ChannelDropout.forward] x", x)
+        if x.ndim < 2:
+            raise ValueError(f"[ChannelDropout.forward] x: expected (N, C, ...), got {x.shape}")
+        _, mask = super()._drop(np.ones(x.shape[:2], np.float32))
+        mask = np.broadcast_to(mask.reshape(*mask.shape, *(1,) * (x.ndim - 2)), x.shape)
+        scale = 1.0 / (1.0 - self.dropout_ratio) if self.inverted else 1.0
+        return ops.dropout_backward(x, mask, scale=scale), mask

@@ -25,12 +25,27 @@ def real_array(where: str, value: Any) -> Array:
     return array
 
 
+def image_shape(where: str, x_shape: Shape) -> Shape:
+    """Return x_shape; ValueError unless it is that of images (N, C, H, W)."""
+    if len(x_shape) != 4 or min(x_shape) < 1:
+        raise ValueError(f"{where}: expected shape (N, C, H, W), got {x_shape}")
+    return x_shape
+
+
+def sequence_array(where: str, value: Any) -> Array:
+    """Return x as an array of shape (N, C, L); ValueError where it has another rank."""
+    array = real_array(where, value)
+    if array.ndim != 3:
+        raise ValueError(f"{where}: expected shape (N, C, L), got {array.shape}")
+    return array
+
+
 def gradient_array(where: str, value: Any, shape: Shape, dtype: Any) -> Array:
-    """Return dout as an array of this dtype; ValueError where its shape is another."""
+    """Return dout as an array of this dtype, its own for None; ValueError for another shape."""
     array = real_array(where, value)
     if array.shape != shape:
         raise ValueError(f"{where}: expected shape {shape}, got {array.shape}")
-    return array.astype(dtype, copy=False)
+    return array if dtype is None else array.astype(dtype, copy=False)
 
 
 def batch_shape(where: str, x_shape: Shape) -> Shape:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pynet import ops
 from pynet._types import Array, ArrayLike, Pair, Shape
 from pynet.layers.base import Description, Layer
-from pynet.layers.inputs import real_array
-from pynet.layers.shapes import out_size, suffix
+from pynet.layers.inputs import gradient_array, image_shape, real_array, sequence_array
+from pynet.layers.shapes import out_size, pair, suffix
 
 
 class _Windows(Layer):
@@ -118,3 +118,75 @@ class GlobalAveragePooling(Layer):
 
     def describe(self, x_shape: Shape) -> Description:
         return Description(x_shape[:2])
+
+
+class GlobalMaxPooling(Layer):
+    """y is the maximum of each channel: x (N, C, H, W), y (N, C).
+
+    Of equal values the first in row order counts.
+
+    Source: Oquab et al., "Is Object Localization for Free?", 2015.
+    """
+
+    def __init__(self) -> None:
+        self.x: Array | None = None
+        self._arg: Array | None = None
+
+    def forward(self, x: ArrayLike) -> Array:
+        x = real_array("[GlobalMaxPooling.forward] x", x)
+        _, _, H, W = image_shape("[GlobalMaxPooling.forward] x", x.shape)
+        y, arg = ops.max_pool2d(x, (H, W))
+        self.x, self._arg = x, arg
+        return y.reshape(x.shape[:2])
+
+    def backward(self, dout: ArrayLike) -> Array:
+        x: Array = self._saved(self.x)
+        assert self._arg is not None
+        where = "[GlobalMaxPooling.backward] dout"
+        dout = gradient_array(where, dout, x.shape[:2], None).reshape(self._arg.shape)
+        return ops.max_pool2d_backward(dout, self._arg, x.shape, (x.shape[2], x.shape[3]))
+
+    def describe(self, x_shape: Shape) -> Description:
+        return Description(x_shape[:2])
+
+
+class _Sequences(_Windows):
+    """Pooling of (N, C, L): of images that are one pixel high."""
+
+    def forward(self, x: ArrayLike) -> Array:
+        x = sequence_array(f"[{type(self).__name__}.forward] x", x)
+        return super().forward(x[:, :, None])[:, :, 0]
+
+    def backward(self, dout: ArrayLike) -> Array:
+        self._saved(self.x)
+        dout = sequence_array(f"[{type(self).__name__}.backward] dout", dout)
+        return super().backward(dout[:, :, None])[:, :, 0]
+
+    def describe(self, x_shape: Shape) -> Description:
+        (N, C, _, L), *rest = super().describe((*x_shape[:2], 1, *x_shape[2:]))
+        return Description((N, C, L), *rest)
+
+    def __repr__(self) -> str:
+        (_, stride), (_, pad) = pair(self.stride), pair(self.pad)
+        sizes = f"{self.pool_w}, stride={stride}{suffix(pad=pad)}"
+        return f"{type(self).__name__}({sizes})"
+
+
+class Pooling1D(_Sequences, Pooling):
+    """Max pooling along a sequence: x (N, C, L), y (N, C, OL).
+
+    OL = (L + 2*pad - pool) // stride + 1. All else is as in `Pooling`.
+    """
+
+    def __init__(self, pool: int, stride: int = 2, pad: int = 0) -> None:
+        super().__init__(1, pool, (1, stride), (0, pad))
+
+
+class AveragePooling1D(_Sequences, AveragePooling):
+    """Average pooling along a sequence: x (N, C, L), y (N, C, OL).
+
+    OL = (L + 2*pad - pool) // stride + 1. All else is as in `AveragePooling`.
+    """
+
+    def __init__(self, pool: int, stride: int = 2, pad: int = 0, count_pad: bool = True) -> None:
+        super().__init__(1, pool, (1, stride), (0, pad), count_pad)

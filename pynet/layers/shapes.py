@@ -13,13 +13,10 @@ def pair(value: Pair) -> tuple[int, int]:
     return h, w
 
 
-def out_size(
+def check_windows(
     op: str, x_shape: Shape, kernel: Pair, stride: Pair, pad: Pair, dilation: Pair = 1
-) -> tuple[int, int]:
-    """Return (OH, OW), with OH = (H + 2*pad - dilation*(FH-1) - 1) // stride + 1.
-
-    Raises ValueError when x_shape is not (N, C, H, W) or a side would be below 1.
-    """
+) -> None:
+    """ValueError for a size out of range, and where x_shape is not (N, C, H, W)."""
     for name, value, least in (
         ("kernel", kernel, 1),
         ("stride", stride, 1),
@@ -30,6 +27,16 @@ def out_size(
             raise ValueError(f"[{op}] {name}: expected {least} .. 2**31 - 1, got {value}")
     if len(x_shape) != 4:
         raise ValueError(f"[{op}] x: expected shape (N, C, H, W), got {x_shape}")
+
+
+def out_size(
+    op: str, x_shape: Shape, kernel: Pair, stride: Pair, pad: Pair, dilation: Pair = 1
+) -> tuple[int, int]:
+    """Return (OH, OW), with OH = (H + 2*pad - dilation*(FH-1) - 1) // stride + 1.
+
+    Raises ValueError when x_shape is not (N, C, H, W) or a side would be below 1.
+    """
+    check_windows(op, x_shape, kernel, stride, pad, dilation)
     OH, OW = (
         (size + 2 * p - d * (f - 1) - 1) // s + 1
         for size, f, s, p, d in zip(
