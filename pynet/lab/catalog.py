@@ -78,6 +78,31 @@ _ENTRIES = (
         "fitting:dropout_ensemble",
     ),
     # 7, 8: convolution, depth, speed, precision
+    Entry(
+        "pooling-shift",
+        "Does pooling make a net robust to small shifts?",
+        "inference:pooling_shift",
+    ),
+    Entry(
+        "depth",
+        "Do more layers help, plain and with shortcuts?",
+        "depth:depth",
+    ),
+    Entry(
+        "data-size",
+        "How much data do shallow, deep and convolutional nets need?",
+        "depth:data_size",
+    ),
+    Entry(
+        "batch-inference",
+        "How much faster is a batch than one image at a time?",
+        "inference:batch_inference",
+    ),
+    Entry(
+        "reduced-precision",
+        "How many bits must a weight have?",
+        "inference:reduced_precision",
+    ),
 )
 
 CATALOG = {entry.name: entry for entry in _ENTRIES}
