@@ -22,7 +22,10 @@ from pynet.layers import (
 )
 from pynet.networks import Network
 from pynet.optimizers import Adam, Momentum
+from pynet.schedules import cosine
 from pynet.viz import style
+
+_RATE = 0.05  # at first; it falls to 0 along a cosine
 
 
 def depth(lab: Lab) -> Result:
@@ -30,7 +33,7 @@ def depth(lab: Lab) -> Result:
     (x, t), (x_test, t_test) = lab.mnist(flatten=False)
     x, t = x[:5000], t[:5000]
     depths = lab.pick([2, 4, 8, 16, 32], [2, 4])
-    seeds = lab.pick(2, 1)
+    seeds, count = lab.pick((2, 250), (1, 2))
     numbers: dict[str, Any] = {"layers": depths, "training": {}, "test": {}, "loss": {}}
     for kind in ("plain", "residual"):
         results = []
@@ -39,8 +42,13 @@ def depth(lab: Lab) -> Result:
                 lab.reseed(seed)
                 net = _tower(layers, kind)
                 what = f"{kind}, {layers} layers, seed {lab.seed + seed}"
-                losses = train(net, Momentum(lr=0.05), x, t, lab.steps(200, 2, what))
-                n = lab.pick(2000, 50)
+                optimizer = Momentum(lr=_RATE)
+
+                def decay(step: int, optimizer: Momentum = optimizer) -> None:
+                    optimizer.lr = _RATE * cosine(step / count)
+
+                losses = train(net, optimizer, x, t, lab.steps(250, 2, what), after=decay)
+                n = lab.pick(3000, 50)
                 test = net.accuracy(x_test[:n], t_test[:n], 500)
                 results.append((net.accuracy(x[:n], t[:n], 500), test, np.mean(losses[-20:])))
         shaped = np.array(results).reshape(len(depths), seeds, 3)
@@ -60,6 +68,7 @@ def depth(lab: Lab) -> Result:
             right.plot(depths, loss, line[0], color=colour, markersize=2.5)
         left.set(ylabel="test accuracy, %", title="Accuracy")
         right.set(ylabel="training loss at the end", yscale="log", title="Training loss")
+        style.plain_ticks(right.yaxis)
         for axes in (left, right):
             axes.set_xscale("log", base=2)
             axes.set_xticks(depths, [str(d) for d in depths])
@@ -75,8 +84,8 @@ def depth(lab: Lab) -> Result:
         f"the residual one {residual[0]:.1f} %, with {depths[-1]} it is {plain[-1]:.1f} % and "
         f"{residual[-1]:.1f} %; the best depths were {best['plain']} and {best['residual']}. "
         f"Look at the training loss too: at {depths[-1]} layers it is {deepest['plain']:.2g} plain "
-        f"and {deepest['residual']:.2g} with shortcuts, so what separates them is how well they "
-        "train, not over-fitting.",
+        f"and {deepest['residual']:.2g} with shortcuts, and a net that over-fitted would have a "
+        "low one.",
     )
 
 
@@ -127,7 +136,7 @@ def data_size(lab: Lab) -> Result:
             train(net, Adam(), x[:size], t[:size], steps)
             accuracy[name].append(net.accuracy(x_test, t_test, 1000))
         parameters[name] = sum(p.size for p in net.params.values())
-    figure = style.new_figure(8, 4, f"Test accuracy by training images, {lab.data_name}")
+    figure = style.new_figure(8, 4, f"Errors by number of training images, {lab.data_name}")
     with style.styled():
         axes = figure.subplots()
         for (name, right), mark, line in zip(accuracy.items(), style.MARKS, style.LINES):

@@ -106,7 +106,7 @@ def overfitting(lab: Lab) -> Result:
     (x, t), (x_test, t_test) = lab.mnist()
     few, many = lab.pick((300, 3000), (100, 200))
     runs: dict[str, tuple[dict[str, Any], int, float]] = {  # the net, its data, strength of L1
-        "nothing": ({}, few, 0),
+        "no remedy": ({}, few, 0),
         "weight decay 0.1 (L2)": ({"weight_decay_lambda": 0.1}, few, 0),
         "L1 penalty 0.01": ({}, few, 0.01),
         "dropout 0.2": ({"use_dropout": True, "dropout_ration": 0.2}, few, 0),

@@ -102,6 +102,7 @@ def batch_inference(lab: Lab) -> Result:
         axes = figure.subplots()
         axes.loglog(sizes, each, "o-", color=style.BLUE)
         axes.set(xlabel="batch size", ylabel="microseconds for one image")
+        style.plain_ticks(axes.yaxis)
     best = int(each.argmin())
     return Result(
         figure,
@@ -168,8 +169,8 @@ def reduced_precision(lab: Lab) -> Result:
         numbers,
         f"Rounded to 32 and to 16 bits the net gets {accuracy[1]:.2f} % and {accuracy[2]:.2f} % of "
         f"the test images right, against {accuracy[0]:.2f} % with 64: {numbers['changed'][2]} of "
-        f"{len(x_test):,} answers differ at 16 bits. Whole numbers of 8 bits and one scale for each "
-        f"array of weights give {accuracy[3]:.2f} % in an eighth of the memory, 4 bits "
+        f"{len(x_test):,} answers differ at 16 bits. Whole numbers of 8 bits and one scale for "
+        f"each array of weights give {accuracy[3]:.2f} % in an eighth of float64's memory, 4 bits "
         f"{accuracy[6]:.2f} % and 2 bits {accuracy[8]:.2f} %.",
     )
 

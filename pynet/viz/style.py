@@ -69,6 +69,12 @@ def styled() -> Any:
     return rc_context(settings)
 
 
+def plain_ticks(axis: Any) -> None:
+    """Let a logarithmic axis of few decades say 20 and 0.5, not 2 x 10^1 and 5 x 10^-1."""
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter(lambda x, _: f"{x:g}" if f"{x:e}"[0] in "25" else "")
+
+
 def save_figure(path: PathLike, figure: Any, *, op: str = "save_figure") -> None:
     """Write a figure as a PNG, atomically.
 
