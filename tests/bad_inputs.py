@@ -20,7 +20,8 @@ SIZES |= {"groups": 1, "n": 1}
 
 SHAPES = ("x_shape", "W_shape")
 OUTPUTS = ("out", "dgamma", "dbeta")
-STATE = ("p", "m", "v", "h", "running_mean", "running_var")  # changed in place
+# Changed in place.
+STATE = ("p", "m", "v", "v_max", "h", "u", "sign", "step", "running_mean", "running_var")
 MAY_BE_NONE = ("bias", "b", "running_mean", "running_var", *OUTPUTS)
 ANY_SHAPE = "relu sigmoid tanh scale clip dropout softmax log_softmax sum norm".split()
 ANY_RANK = ("sum_channels", "local_response_norm")  # from 2 on
@@ -159,7 +160,22 @@ def specimen(op: str) -> dict[str, Any]:
             "beta2": 0.9,
             "iter": 3,
         },
+        "adadelta_update": {**update, "h": positive, "u": positive, "decay_rate": 0.5, "eps": 1e-6},
+        "rprop_update": {
+            **{name: normal(3, 7) for name in ("p", "g", "sign")},
+            "step": positive,
+            "least": 1e-3,
+            "most": 2.0,
+            "shrink": 0.5,
+            "grow": 1.2,
+        },
+        "lars_update": {**update, "v": normal(3, 7), "momentum": 0.5, "weight_decay": 0.1},
+        "average_update": {"p": normal(3, 7), "g": normal(3, 7), "rate": 0.1},
     }
+    adam = specimens["adam_update"]
+    specimens["adamw_update"] = {**adam, "weight_decay": 0.1}
+    specimens["nadam_update"] = adam
+    specimens["amsgrad_update"] = {**adam, "v_max": positive}
     for name in ("relu", "sigmoid", "tanh", "softmax", "log_softmax"):
         specimens[name] = {"x": x}
         specimens[f"{name}_backward"] = {"dout": x, "y": getattr(reference, name)(x)}
@@ -323,6 +339,7 @@ NO_SHAPES = (None, 4, "1234", (), (2, 4, 6), (2, 4, 6, 5, 1), np.array(4), {2, 4
 NO_NUMBERS = (None, "1", b"1", 1j, np.complex64(1), [1.0], (1.0,), np.array([1.0]), object())
 NO_NUMBERS += (np.array("1"), True, float("nan"), float("inf"), -float("inf"), 10**400)
 NO_NUMBERS += (np.float32("nan"), np.array(np.inf))
+ADAMS = ("adam_update", "adamw_update", "nadam_update", "amsgrad_update")
 OUT_OF_RANGE = {
     ("dropout", "ratio"): (-0.1, 1.1),
     ("batch_norm", "eps"): (-1e-9,),
@@ -330,8 +347,7 @@ OUT_OF_RANGE = {
     ("local_response_norm", "k"): (0.0, -1.0),
     ("local_response_norm", "alpha"): (-1e-9,),
     ("local_response_norm_backward", "alpha"): (-1e-9,),
-    ("adam_update", "beta1"): (1.0, -0.1, 2),
-    ("adam_update", "beta2"): (1.0, -0.1, 2),
+    **{(op, beta): (1.0, -0.1, 2) for op in ADAMS for beta in ("beta1", "beta2")},
     ("clip", "low"): (0.6,),
     ("clip", "high"): (-0.6,),
 }
@@ -361,7 +377,7 @@ def number_calls(op: str, arguments: dict[str, Any]) -> Iterator[Call]:
     for name in {"seed", "layer", "step", "iter"} & set(arguments):
         for number in (1.5, None, "1", True, float("nan"), np.float32(1), [1], object()):
             yield Call(f"{name}={number!r}", {name: number}, (name,), (TypeError,))
-    if op == "adam_update":
+    if op in ADAMS:
         for number in (0, -1, 2**53 + 1, 2**64):
             yield Call(f"iter={number}", {"iter": number}, ("iter",), (ValueError,))
     if op == "dropout":

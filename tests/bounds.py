@@ -209,10 +209,25 @@ def tanh_backward(op: str, args: tuple[Any, ...], kw: dict[str, Any], out: Outpu
 
 
 def adam_update(op: str, args: tuple[Any, ...], kw: dict[str, Any], out: Outputs) -> Outputs:
-    p, g, m, _, lr, beta1, beta2, iter = args
+    p, g, m, *_, iter = args
+    lr, beta1, beta2 = args[len(out) + 1 : len(out) + 4]
     rate = lr * np.sqrt(1 - beta2**iter) / (1 - beta1**iter)
     moved = np.abs(m) + (1 - beta1) * np.abs(g)
-    return [np.abs(p) + rate * moved / (np.sqrt(out[2]) + 1e-7), moved, out[2]]
+    # of nadam, whose m and g have factors of their own, this is the larger one
+    return [np.abs(p) + rate * moved / (np.sqrt(out[-1]) + 1e-7), moved, *out[2:]]
+
+
+def adadelta_update(op: str, args: tuple[Any, ...], kw: dict[str, Any], out: Outputs) -> Outputs:
+    p = args[0]
+    return [np.abs(p) + np.abs(out[0] - p), out[1], out[2]]
+
+
+def rprop_update(op: str, args: tuple[Any, ...], kw: dict[str, Any], out: Outputs) -> Outputs:
+    return [np.abs(args[0]) + out[2], np.abs(out[1]), out[2]]
+
+
+def average_update(op: str, args: tuple[Any, ...], kw: dict[str, Any], out: Outputs) -> Outputs:
+    return [np.abs(args[0]) + np.abs(args[1])]
 
 
 def batch_norm(op: str, args: tuple[Any, ...], kw: dict[str, Any], out: Outputs) -> Outputs:
@@ -283,7 +298,7 @@ MAGNITUDES: dict[str, Magnitude] = {
     **dict.fromkeys(["sigmoid", "tanh", "sigmoid_backward", "norm", "squared_error"], relative),
     **dict.fromkeys(["sigmoid_cross_entropy_backward", "squared_error_backward"], relative),
     **dict.fromkeys(["sgd_update", "momentum_update", "nesterov_update"], against_gradient),
-    **dict.fromkeys(["adagrad_update", "rmsprop_update"], against_gradient),
+    **dict.fromkeys(["adagrad_update", "rmsprop_update", "lars_update"], against_gradient),
     "tanh_backward": tanh_backward,
     "softmax": softmax,
     "log_softmax": log_softmax,
@@ -292,7 +307,11 @@ MAGNITUDES: dict[str, Magnitude] = {
     "softmax_cross_entropy": softmax_cross_entropy,
     "softmax_cross_entropy_backward": softmax_cross_entropy_backward,
     "sigmoid_cross_entropy": sigmoid_cross_entropy,
-    "adam_update": adam_update,
+    **dict.fromkeys(["adam_update", "adamw_update"], adam_update),
+    **dict.fromkeys(["nadam_update", "amsgrad_update"], adam_update),
+    "adadelta_update": adadelta_update,
+    "rprop_update": rprop_update,
+    "average_update": average_update,
     "batch_norm": batch_norm,
     "batch_norm_backward": batch_norm_backward,
     "group_norm": group_norm,

@@ -215,3 +215,25 @@ SPECIAL_ROWS = [  # scores; the last row is NaN by definition
     [-INF, 1e4, 1e4],
     [-INF, -INF, -INF],
 ]
+
+# ---- optimizer updates: op, state, numbers -----------------------------------------------------
+
+UPDATES: list[tuple[str, str, tuple[float, ...]]] = [
+    ("sgd", "", (0.1,)),
+    ("momentum", "v", (0.1, 0.9)),
+    ("nesterov", "v", (0.1, 0.9)),
+    ("lars", "v", (0.1, 0.9, 0.01)),
+    ("rprop", "0 h", (1e-6, 50.0, 0.5, 1.2)),
+    ("rprop", "sign h", (0.2, 1.5, 0.5, 1.2)),
+    ("adagrad", "h", (0.01,)),
+    ("rmsprop", "h", (0.01, 0.99)),
+    ("adadelta", "0 0", (1.0, 0.9, 1e-6)),
+    ("adadelta", "h u", (0.5, 0.95, 1e-6)),
+    ("adam", "0 0", (0.001, 0.9, 0.999, 1)),
+    ("adam", "v h", (0.001, 0.9, 0.999, 7)),
+    ("adamw", "v h", (0.1, 0.9, 0.999, 0.5, 7)),
+    ("nadam", "0 0", (0.001, 0.9, 0.999, 1)),
+    ("nadam", "v h", (0.001, 0.9, 0.999, 7)),
+    ("amsgrad", "v h u", (0.001, 0.9, 0.999, 7)),
+    ("average", "", (0.01,)),
+]

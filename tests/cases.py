@@ -43,12 +43,12 @@ EXACT_OPS = (
 # Positions of the arguments that an op changes; it may write to no other.
 IN_PLACE = {
     "batch_norm": (3, 4),
-    "sgd_update": (0,),
-    "momentum_update": (0, 2),
-    "nesterov_update": (0, 2),
-    "adagrad_update": (0, 2),
-    "rmsprop_update": (0, 2),
-    "adam_update": (0, 2, 3),
+    **dict.fromkeys(["sgd_update", "average_update"], (0,)),
+    **dict.fromkeys(["momentum_update", "nesterov_update", "lars_update"], (0, 2)),
+    **dict.fromkeys(["adagrad_update", "rmsprop_update"], (0, 2)),
+    **dict.fromkeys(["adam_update", "adamw_update", "nadam_update"], (0, 2, 3)),
+    **dict.fromkeys(["adadelta_update", "rprop_update"], (0, 2, 3)),
+    "amsgrad_update": (0, 2, 3, 4),
 }
 
 
@@ -197,17 +197,14 @@ def dropout_cases() -> Iterator[Case]:
 
 def update_cases() -> Iterator[Case]:
     for s in shapes.ARRAYS:
-        p, g, v, h = normal(*s), normal(*s), normal(*s), positive(*s)
-        zero = through(np.zeros_like, p)
-        yield Case("sgd_update", text(s), (p, g, 0.1))
-        yield Case("momentum_update", text(s), (p, g, v, 0.1, 0.9))
-        yield Case("nesterov_update", text(s), (p, g, v, 0.1, 0.9))
-        yield Case("adagrad_update", text(s), (p, g, h, 0.01))
-        yield Case("adagrad_update", text(s, "first"), (p, zero, zero, 0.01))
-        yield Case("rmsprop_update", text(s), (p, g, h, 0.01, 0.99))
-        yield Case("adam_update", text(s, "first"), (p, g, zero, zero, 0.001, 0.9, 0.999, 1))
-        yield Case("adam_update", text(s), (p, g, v, h, 0.001, 0.9, 0.999, 7))
-        yield Case("adam_update", text(s, "late"), (p, g, v, h, 0.1, 0.8, 0.99, 100_000))
+        p, g, v = normal(*s), normal(*s), normal(*s)
+        state = {"v": v, "h": positive(*s), "u": positive(*s), "0": through(np.zeros_like, p)}
+        state["sign"] = through(np.sign, v)
+        for op, names, numbers in shapes.UPDATES:
+            args = (p, g, *(state[name] for name in names.split()), *numbers)
+            yield Case(f"{op}_update", text(s, names or "p"), args)
+        yield Case("adam_update", text(s, "late"), (p, g, v, state["h"], 0.1, 0.8, 0.99, 100_000))
+        yield Case("adagrad_update", text(s, "of 0"), (p, state["0"], state["0"], 0.01))
 
 
 # ---- softmax, losses, normalisation ------------------------------------------------------------

@@ -19,7 +19,15 @@ RULES: dict[str, tuple[int, tuple[float, ...]]] = {
     "adagrad_update": (1, (0.01,)),
     "rmsprop_update": (1, (0.01, 0.99)),
     "adam_update": (2, (0.001, 0.9, 0.999)),
+    "adamw_update": (2, (0.001, 0.9, 0.999, 0.1)),
+    "nadam_update": (2, (0.001, 0.9, 0.999)),
+    "amsgrad_update": (3, (0.001, 0.9, 0.999)),
+    "adadelta_update": (2, (0.5, 0.9, 1e-6)),
+    "rprop_update": (2, (1e-3, 1.5, 0.5, 1.2)),
+    "lars_update": (1, (0.01, 0.9, 0.1)),
+    "average_update": (0, (0.1,)),
 }
+COUNTING = ("adam_update", "adamw_update", "nadam_update", "amsgrad_update")
 
 
 @pytest.fixture(autouse=True, params=_core.isas())
@@ -42,7 +50,7 @@ def arrays(op: str, dtype: Any, shape: tuple[int, ...], zero: bool = False) -> l
 
 
 def numbers(op: str, iter: int) -> tuple[float, ...]:
-    return RULES[op][1] + ((iter,) if op == "adam_update" else ())
+    return RULES[op][1] + ((iter,) if op in COUNTING else ())
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -50,12 +58,14 @@ def numbers(op: str, iter: int) -> tuple[float, ...]:
 def test_the_formula_to_the_bit(op: str, dtype: Any) -> None:
     """Ten steps from fresh state: the same operations in the same order as NumPy's."""
     mine, book = arrays(op, dtype, (13, 77), zero=True), arrays(op, dtype, (13, 77), zero=True)
+    if op == "rprop_update":
+        mine[3][...] = book[3][...] = 0.1
     for step in range(1, 11):
         grad = np.random.default_rng(step).standard_normal((13, 77)).astype(dtype)
         getattr(_core, op)(mine[0], grad, *mine[2:], *numbers(op, step))
         getattr(reference, op)(book[0], grad, *book[2:], *numbers(op, step))
     for a, b in zip(mine, book):
-        if op == "adam_update" and dtype is np.float64:  # the rate, a power, may differ in a bit
+        if op in COUNTING and dtype is np.float64:  # the rate, a power, may differ in a bit
             np.testing.assert_allclose(a, b, rtol=1e-14, atol=1e-15)
         else:
             np.testing.assert_array_equal(a, b)

@@ -1,22 +1,14 @@
 // Optimizer updates: each is a rule for one element, in the order of operations of its formula.
+//
+// A rule takes its numbers from the state record once and returns what moves one vector: the
+// parameter p by its gradient g, with up to three vectors s, r, q of what it keeps between steps.
 #include "cpu/loop.h"
 
 namespace pynet::PYNET_ISA {
 namespace {
 
-// Calls rule(p, g, s, r) on the vectors of a tile; STATES says how many of s and r there are.
-template <int STATES, class T, class Rule>
-PYNET_INLINE void update_range(const UpdateArgs<T>& args, const Tile& tile, const Rule& rule) {
-  for_tile<T>(args.n, tile, [&](index_t i, auto lanes) {
-    vec<T> p = lanes.load(args.p + i), s{}, r{};
-    if constexpr (STATES > 0) s = lanes.load(args.s + i);
-    if constexpr (STATES > 1) r = lanes.load(args.r + i);
-    rule(p, lanes.load(args.g + i), s, r);
-    lanes.store(args.p + i, p);
-    if constexpr (STATES > 0) lanes.store(args.s + i, s);
-    if constexpr (STATES > 1) lanes.store(args.r + i, r);
-  });
-}
+template <class T>
+using Ref = vec<T>&;
 
 // Added to the root in the denominator, outside of it, as in the book.
 template <class T>
@@ -32,96 +24,204 @@ PYNET_INLINE double power(double base, std::int64_t n) {
 }
 
 template <class T>
-Work sgd_update_plan(const UpdateArgs<T>& args) {
-  return plan_elements(args.n, 3 * sizeof(T));
-}
-template <class T>
-void sgd_update_run(const UpdateArgs<T>& args, const Tile& tile) {
-  const T lr = static_cast<T>(args.state->lr);
-  update_range<0>(args, tile, [=](vec<T>& p, vec<T> g, vec<T>&, vec<T>&) { p -= lr * g; });
+PYNET_INLINE auto sgd_rule(const UpdateState& state) {
+  const T lr = static_cast<T>(state.lr);
+  return [=](Ref<T> p, vec<T> g, Ref<T>, Ref<T>, Ref<T>) { p -= lr * g; };
 }
 
 template <class T>
-Work momentum_update_plan(const UpdateArgs<T>& args) {
-  return plan_elements(args.n, 5 * sizeof(T));
-}
-template <class T>
-void momentum_update_run(const UpdateArgs<T>& args, const Tile& tile) {
-  const T lr = static_cast<T>(args.state->lr), momentum = static_cast<T>(args.state->a);
-  update_range<1>(args, tile, [=](vec<T>& p, vec<T> g, vec<T>& v, vec<T>&) {
+PYNET_INLINE auto momentum_rule(const UpdateState& state) {
+  const T lr = static_cast<T>(state.lr), momentum = static_cast<T>(state.a);
+  return [=](Ref<T> p, vec<T> g, Ref<T> v, Ref<T>, Ref<T>) {
     v = momentum * v - lr * g;
     p += v;
-  });
+  };
 }
 
 template <class T>
-Work nesterov_update_plan(const UpdateArgs<T>& args) {
-  return plan_elements(args.n, 5 * sizeof(T));
-}
-template <class T>
-void nesterov_update_run(const UpdateArgs<T>& args, const Tile& tile) {
-  const UpdateState& state = *args.state;
+PYNET_INLINE auto nesterov_rule(const UpdateState& state) {
   const T lr = static_cast<T>(state.lr), momentum = static_cast<T>(state.a);
   const T of_v = static_cast<T>(state.a * state.a), of_g = static_cast<T>((1 + state.a) * state.lr);
-  update_range<1>(args, tile, [=](vec<T>& p, vec<T> g, vec<T>& v, vec<T>&) {
+  return [=](Ref<T> p, vec<T> g, Ref<T> v, Ref<T>, Ref<T>) {
     p += of_v * v;
     p -= of_g * g;
     v = momentum * v - lr * g;
-  });
+  };
 }
 
 template <class T>
-Work adagrad_update_plan(const UpdateArgs<T>& args) {
-  return plan_elements(args.n, 5 * sizeof(T));
+PYNET_INLINE auto lars_rule(const UpdateState& state) {
+  const T lr = static_cast<T>(state.lr), momentum = static_cast<T>(state.a);
+  const T weight_decay = static_cast<T>(state.b);
+  return [=](Ref<T> p, vec<T> g, Ref<T> v, Ref<T>, Ref<T>) {
+    v = momentum * v - lr * (g + weight_decay * p);
+    p += v;
+  };
 }
+
 template <class T>
-void adagrad_update_run(const UpdateArgs<T>& args, const Tile& tile) {
-  const T lr = static_cast<T>(args.state->lr);
-  update_range<1>(args, tile, [=](vec<T>& p, vec<T> g, vec<T>& h, vec<T>&) {
+PYNET_INLINE auto rprop_rule(const UpdateState& state) {
+  const T least = static_cast<T>(state.a), most = static_cast<T>(state.b);
+  const T shrink = static_cast<T>(state.c), grow = static_cast<T>(state.d);
+  return [=](Ref<T> p, vec<T> g, Ref<T> sign, Ref<T> step, Ref<T>) {
+    const vec<T> zero{}, one = splat(T{1});
+    const vec<T> now = g > zero ? one : (g < zero ? -one : g);  // NaN stays NaN
+    const vec<T> longer = step * grow, shorter = step * shrink, same = now * sign;
+    step = same > zero ? (longer < most ? longer : splat(most))
+                       : (same < zero ? (shorter > least ? shorter : splat(least)) : step);
+    sign = same < zero ? zero : now;
+    p -= sign * step;
+  };
+}
+
+template <class T>
+PYNET_INLINE auto adagrad_rule(const UpdateState& state) {
+  const T lr = static_cast<T>(state.lr);
+  return [=](Ref<T> p, vec<T> g, Ref<T> h, Ref<T>, Ref<T>) {
     h += g * g;
     p -= lr * g / (sqrt(h) + kEpsilon<T>);
-  });
+  };
 }
 
 template <class T>
-Work rmsprop_update_plan(const UpdateArgs<T>& args) {
-  return plan_elements(args.n, 5 * sizeof(T));
-}
-template <class T>
-void rmsprop_update_run(const UpdateArgs<T>& args, const Tile& tile) {
-  const T lr = static_cast<T>(args.state->lr), decay_rate = static_cast<T>(args.state->a);
-  const T rest = static_cast<T>(1 - args.state->a);
-  update_range<1>(args, tile, [=](vec<T>& p, vec<T> g, vec<T>& h, vec<T>&) {
+PYNET_INLINE auto rmsprop_rule(const UpdateState& state) {
+  const T lr = static_cast<T>(state.lr), decay_rate = static_cast<T>(state.a);
+  const T rest = static_cast<T>(1 - state.a);
+  return [=](Ref<T> p, vec<T> g, Ref<T> h, Ref<T>, Ref<T>) {
     h = decay_rate * h + rest * g * g;
     p -= lr * g / (sqrt(h) + kEpsilon<T>);
-  });
+  };
 }
 
 template <class T>
-Work adam_update_plan(const UpdateArgs<T>& args) {
-  return plan_elements(args.n, 7 * sizeof(T));
+PYNET_INLINE auto adadelta_rule(const UpdateState& state) {
+  const T lr = static_cast<T>(state.lr), decay_rate = static_cast<T>(state.a);
+  const T rest = static_cast<T>(1 - state.a), eps = static_cast<T>(state.b);
+  return [=](Ref<T> p, vec<T> g, Ref<T> h, Ref<T> u, Ref<T>) {
+    h = decay_rate * h + rest * g * g;
+    const vec<T> step = sqrt(u + eps) / sqrt(h + eps) * g;
+    u = decay_rate * u + rest * step * step;
+    p -= lr * step;
+  };
 }
+
+// What Adam and its relatives share: the running means m of g and v of g^2.
 template <class T>
-void adam_update_run(const UpdateArgs<T>& args, const Tile& tile) {
-  const UpdateState& state = *args.state;
-  const std::int64_t iter = static_cast<std::int64_t>(state.iter);
-  const vdouble root = sqrt(splat(1 - power(state.b, iter)));
-  const T lr = static_cast<T>(state.lr * root[0] / (1 - power(state.a, iter)));
-  const T rest1 = static_cast<T>(1 - state.a), rest2 = static_cast<T>(1 - state.b);
-  update_range<2>(args, tile, [=](vec<T>& p, vec<T> g, vec<T>& m, vec<T>& v) {
+struct AdamMeans {
+  T rest1, rest2;
+  double rate;  // lr * sqrt(1 - beta2^iter), to be divided by a correction of m
+
+  PYNET_INLINE explicit AdamMeans(const UpdateState& state)
+      : rest1(static_cast<T>(1 - state.a)),
+        rest2(static_cast<T>(1 - state.b)),
+        rate(state.lr * sqrt(splat(1 - power(state.b, static_cast<std::int64_t>(state.iter))))[0]) {
+  }
+
+  PYNET_INLINE void move(vec<T> g, Ref<T> m, Ref<T> v) const {
     m += rest1 * (g - m);
     v += rest2 * (g * g - v);
+  }
+};
+
+PYNET_INLINE double rest_of_m(const UpdateState& state, std::int64_t later = 0) {
+  return 1 - power(state.a, static_cast<std::int64_t>(state.iter) + later);
+}
+
+template <class T>
+PYNET_INLINE auto adam_rule(const UpdateState& state) {
+  const AdamMeans<T> means(state);
+  const T lr = static_cast<T>(means.rate / rest_of_m(state));
+  return [=](Ref<T> p, vec<T> g, Ref<T> m, Ref<T> v, Ref<T>) {
+    means.move(g, m, v);
     p -= lr * m / (sqrt(v) + kEpsilon<T>);
+  };
+}
+
+template <class T>
+PYNET_INLINE auto adamw_rule(const UpdateState& state) {
+  const AdamMeans<T> means(state);
+  const T lr = static_cast<T>(means.rate / rest_of_m(state));
+  const T kept = static_cast<T>(1 - state.lr * state.c);
+  return [=](Ref<T> p, vec<T> g, Ref<T> m, Ref<T> v, Ref<T>) {
+    means.move(g, m, v);
+    p *= kept;
+    p -= lr * m / (sqrt(v) + kEpsilon<T>);
+  };
+}
+
+template <class T>
+PYNET_INLINE auto nadam_rule(const UpdateState& state) {
+  const AdamMeans<T> means(state);
+  const T of_m = static_cast<T>(means.rate * state.a / rest_of_m(state, 1));
+  const T of_g = static_cast<T>(means.rate * (1 - state.a) / rest_of_m(state));
+  return [=](Ref<T> p, vec<T> g, Ref<T> m, Ref<T> v, Ref<T>) {
+    means.move(g, m, v);
+    p -= (of_m * m + of_g * g) / (sqrt(v) + kEpsilon<T>);
+  };
+}
+
+template <class T>
+PYNET_INLINE auto amsgrad_rule(const UpdateState& state) {
+  const AdamMeans<T> means(state);
+  const T lr = static_cast<T>(means.rate / rest_of_m(state));
+  return [=](Ref<T> p, vec<T> g, Ref<T> m, Ref<T> v, Ref<T> v_max) {
+    means.move(g, m, v);
+    v_max = max(v_max, v);  // v where one is NaN
+    p -= lr * m / (sqrt(v_max) + kEpsilon<T>);
+  };
+}
+
+template <class T>
+PYNET_INLINE auto average_rule(const UpdateState& state) {
+  const T rate = static_cast<T>(state.lr);
+  return [=](Ref<T> p, vec<T> g, Ref<T>, Ref<T>, Ref<T>) { p += rate * (g - p); };
+}
+
+// Applies a rule to the vectors of a tile; STATES says how many of s, r and q there are.
+template <int STATES, class T, class Rule>
+PYNET_INLINE void update_range(const UpdateArgs<T>& args, const Tile& tile, const Rule& rule) {
+  for_tile<T>(args.n, tile, [&](index_t i, auto lanes) {
+    vec<T> p = lanes.load(args.p + i), s{}, r{}, q{};
+    if constexpr (STATES > 0) s = lanes.load(args.s + i);
+    if constexpr (STATES > 1) r = lanes.load(args.r + i);
+    if constexpr (STATES > 2) q = lanes.load(args.q + i);
+    rule(p, lanes.load(args.g + i), s, r, q);
+    lanes.store(args.p + i, p);
+    if constexpr (STATES > 0) lanes.store(args.s + i, s);
+    if constexpr (STATES > 1) lanes.store(args.r + i, r);
+    if constexpr (STATES > 2) lanes.store(args.q + i, q);
   });
 }
 
 }  // namespace
 
-PYNET_EXPORT(sgd_update, UpdateArgs)
-PYNET_EXPORT(momentum_update, UpdateArgs)
-PYNET_EXPORT(nesterov_update, UpdateArgs)
-PYNET_EXPORT(adagrad_update, UpdateArgs)
-PYNET_EXPORT(rmsprop_update, UpdateArgs)
-PYNET_EXPORT(adam_update, UpdateArgs)
+// The kernel NAME_update of NAME_rule with so many arrays of state.
+#define PYNET_UPDATE(NAME, STATES)                                      \
+  namespace {                                                           \
+  template <class T>                                                    \
+  Work NAME##_update_plan(const UpdateArgs<T>& args) {                  \
+    return plan_elements(args.n, (3 + 2 * STATES) * sizeof(T));         \
+  }                                                                     \
+  template <class T>                                                    \
+  void NAME##_update_run(const UpdateArgs<T>& args, const Tile& tile) { \
+    update_range<STATES>(args, tile, NAME##_rule<T>(*args.state));      \
+  }                                                                     \
+  }                                                                     \
+  PYNET_EXPORT(NAME##_update, UpdateArgs)
+
+PYNET_UPDATE(sgd, 0)
+PYNET_UPDATE(momentum, 1)
+PYNET_UPDATE(nesterov, 1)
+PYNET_UPDATE(lars, 1)
+PYNET_UPDATE(rprop, 2)
+PYNET_UPDATE(adagrad, 1)
+PYNET_UPDATE(rmsprop, 1)
+PYNET_UPDATE(adadelta, 2)
+PYNET_UPDATE(adam, 2)
+PYNET_UPDATE(adamw, 2)
+PYNET_UPDATE(nadam, 2)
+PYNET_UPDATE(amsgrad, 3)
+PYNET_UPDATE(average, 0)
+#undef PYNET_UPDATE
 
 }  // namespace pynet::PYNET_ISA

@@ -20,7 +20,8 @@ struct Kept {
 // Checks the arrays and runs the kernel; p decides the data type, as it stays where it is.
 template <class Pair>
 void update(Call& call, const Pair& kernel, py::object p_object, py::object g_object,
-            const UpdateState& state, const Kept& s_kept = {}, const Kept& r_kept = {}) {
+            const UpdateState& state, const Kept& s_kept = {}, const Kept& r_kept = {},
+            const Kept& q_kept = {}) {
   if (!py::isinstance<py::array>(p_object)) {
     fail_type(call.op(), "p", "expected a NumPy array, got " + text_of(p_object));
   }
@@ -29,11 +30,15 @@ void update(Call& call, const Pair& kernel, py::object p_object, py::object g_ob
     using T = decltype(zero);
     Array g = call.follower("g", g_object);
     g.expect_shape(p_given.shape(), "like p");
-    Array p = call.state<T>("p", p_object, p_given.shape()), s, r;
-    if (s_kept.name) s = call.state<T>(s_kept.name, s_kept.object, p.shape());
-    if (r_kept.name) r = call.state<T>(r_kept.name, r_kept.object, p.shape());
-    run(kernel,
-        UpdateArgs<T>{p.data<T>(), g.data<T>(), s.data<T>(), r.data<T>(), p.size(), &state});
+    Array p = call.state<T>("p", p_object, p_given.shape());
+    const auto data = [&](const Kept& kept) -> T* {
+      return kept.name ? call.state<T>(kept.name, kept.object, p.shape()).template data<T>()
+                       : nullptr;
+    };
+    T* s = data(s_kept);
+    T* r = data(r_kept);
+    T* q = data(q_kept);
+    run(kernel, UpdateArgs<T>{p.data<T>(), g.data<T>(), s, r, q, p.size(), &state});
   };
   if (p_given.is_double()) {
     apply(double{});
@@ -42,43 +47,113 @@ void update(Call& call, const Pair& kernel, py::object p_object, py::object g_ob
   }
 }
 
+// lr and what else a rule is told, in the order of UpdateState.
+UpdateState numbers(const Call& call, py::handle lr, const char* a_name = nullptr,
+                    py::handle a = {}, const char* b_name = nullptr, py::handle b = {}) {
+  return {call.number("lr", lr),
+          a_name ? call.number(a_name, a) : 0,
+          b_name ? call.number(b_name, b) : 0,
+          0,
+          0,
+          0};
+}
+
+UpdateState adam_numbers(const Call& call, py::handle lr, py::handle beta1, py::handle beta2,
+                         py::handle iter) {
+  constexpr index_t most = index_t(1) << 53;  // exact in a double
+  return {call.number("lr", lr),
+          fraction(call, "beta1", beta1),
+          fraction(call, "beta2", beta2),
+          0,
+          0,
+          static_cast<double>(call.integer("iter", iter, 1, most))};
+}
+
 void sgd_update(py::object p, py::object g, py::object lr) {
   Call call("sgd_update");
-  update(call, kernels().sgd_update, p, g, {call.number("lr", lr), 0, 0, 0});
+  update(call, kernels().sgd_update, p, g, numbers(call, lr));
 }
 
 void momentum_update(py::object p, py::object g, py::object v, py::object lr, py::object momentum) {
   Call call("momentum_update");
-  const UpdateState state{call.number("lr", lr), call.number("momentum", momentum), 0, 0};
-  update(call, kernels().momentum_update, p, g, state, {"v", v});
+  update(call, kernels().momentum_update, p, g, numbers(call, lr, "momentum", momentum), {"v", v});
 }
 
 void nesterov_update(py::object p, py::object g, py::object v, py::object lr, py::object momentum) {
   Call call("nesterov_update");
-  const UpdateState state{call.number("lr", lr), call.number("momentum", momentum), 0, 0};
-  update(call, kernels().nesterov_update, p, g, state, {"v", v});
+  update(call, kernels().nesterov_update, p, g, numbers(call, lr, "momentum", momentum), {"v", v});
+}
+
+void lars_update(py::object p, py::object g, py::object v, py::object lr, py::object momentum,
+                 py::object weight_decay) {
+  Call call("lars_update");
+  const UpdateState state = numbers(call, lr, "momentum", momentum, "weight_decay", weight_decay);
+  update(call, kernels().lars_update, p, g, state, {"v", v});
+}
+
+void rprop_update(py::object p, py::object g, py::object sign, py::object step, py::object least,
+                  py::object most, py::object shrink, py::object grow) {
+  Call call("rprop_update");
+  const UpdateState state{0,
+                          call.number("least", least),
+                          call.number("most", most),
+                          call.number("shrink", shrink),
+                          call.number("grow", grow),
+                          0};
+  update(call, kernels().rprop_update, p, g, state, {"sign", sign}, {"step", step});
 }
 
 void adagrad_update(py::object p, py::object g, py::object h, py::object lr) {
   Call call("adagrad_update");
-  update(call, kernels().adagrad_update, p, g, {call.number("lr", lr), 0, 0, 0}, {"h", h});
+  update(call, kernels().adagrad_update, p, g, numbers(call, lr), {"h", h});
 }
 
 void rmsprop_update(py::object p, py::object g, py::object h, py::object lr,
                     py::object decay_rate) {
   Call call("rmsprop_update");
-  const UpdateState state{call.number("lr", lr), call.number("decay_rate", decay_rate), 0, 0};
+  const UpdateState state = numbers(call, lr, "decay_rate", decay_rate);
   update(call, kernels().rmsprop_update, p, g, state, {"h", h});
+}
+
+void adadelta_update(py::object p, py::object g, py::object h, py::object u, py::object lr,
+                     py::object decay_rate, py::object eps) {
+  Call call("adadelta_update");
+  const UpdateState state = numbers(call, lr, "decay_rate", decay_rate, "eps", eps);
+  update(call, kernels().adadelta_update, p, g, state, {"h", h}, {"u", u});
 }
 
 void adam_update(py::object p, py::object g, py::object m, py::object v, py::object lr,
                  py::object beta1, py::object beta2, py::object iter) {
   Call call("adam_update");
-  constexpr index_t most = index_t(1) << 53;  // exact in a double
-  const UpdateState state{call.number("lr", lr), fraction(call, "beta1", beta1),
-                          fraction(call, "beta2", beta2),
-                          static_cast<double>(call.integer("iter", iter, 1, most))};
+  const UpdateState state = adam_numbers(call, lr, beta1, beta2, iter);
   update(call, kernels().adam_update, p, g, state, {"m", m}, {"v", v});
+}
+
+void adamw_update(py::object p, py::object g, py::object m, py::object v, py::object lr,
+                  py::object beta1, py::object beta2, py::object weight_decay, py::object iter) {
+  Call call("adamw_update");
+  UpdateState state = adam_numbers(call, lr, beta1, beta2, iter);
+  state.c = call.number("weight_decay", weight_decay);
+  update(call, kernels().adamw_update, p, g, state, {"m", m}, {"v", v});
+}
+
+void nadam_update(py::object p, py::object g, py::object m, py::object v, py::object lr,
+                  py::object beta1, py::object beta2, py::object iter) {
+  Call call("nadam_update");
+  const UpdateState state = adam_numbers(call, lr, beta1, beta2, iter);
+  update(call, kernels().nadam_update, p, g, state, {"m", m}, {"v", v});
+}
+
+void amsgrad_update(py::object p, py::object g, py::object m, py::object v, py::object v_max,
+                    py::object lr, py::object beta1, py::object beta2, py::object iter) {
+  Call call("amsgrad_update");
+  const UpdateState state = adam_numbers(call, lr, beta1, beta2, iter);
+  update(call, kernels().amsgrad_update, p, g, state, {"m", m}, {"v", v}, {"v_max", v_max});
+}
+
+void average_update(py::object p, py::object g, py::object rate) {
+  Call call("average_update");
+  update(call, kernels().average_update, p, g, {call.number("rate", rate), 0, 0, 0, 0, 0});
 }
 
 }  // namespace
@@ -90,11 +165,24 @@ void bind_update(py::module_& m) {
         arg("momentum"));
   m.def("nesterov_update", &nesterov_update, arg("p"), arg("g"), arg("v"), arg("lr"),
         arg("momentum"));
+  m.def("lars_update", &lars_update, arg("p"), arg("g"), arg("v"), arg("lr"), arg("momentum"),
+        arg("weight_decay"));
+  m.def("rprop_update", &rprop_update, arg("p"), arg("g"), arg("sign"), arg("step"), arg("least"),
+        arg("most"), arg("shrink"), arg("grow"));
   m.def("adagrad_update", &adagrad_update, arg("p"), arg("g"), arg("h"), arg("lr"));
   m.def("rmsprop_update", &rmsprop_update, arg("p"), arg("g"), arg("h"), arg("lr"),
         arg("decay_rate"));
+  m.def("adadelta_update", &adadelta_update, arg("p"), arg("g"), arg("h"), arg("u"), arg("lr"),
+        arg("decay_rate"), arg("eps"));
   m.def("adam_update", &adam_update, arg("p"), arg("g"), arg("m"), arg("v"), arg("lr"),
         arg("beta1"), arg("beta2"), arg("iter"));
+  m.def("adamw_update", &adamw_update, arg("p"), arg("g"), arg("m"), arg("v"), arg("lr"),
+        arg("beta1"), arg("beta2"), arg("weight_decay"), arg("iter"));
+  m.def("nadam_update", &nadam_update, arg("p"), arg("g"), arg("m"), arg("v"), arg("lr"),
+        arg("beta1"), arg("beta2"), arg("iter"));
+  m.def("amsgrad_update", &amsgrad_update, arg("p"), arg("g"), arg("m"), arg("v"), arg("v_max"),
+        arg("lr"), arg("beta1"), arg("beta2"), arg("iter"));
+  m.def("average_update", &average_update, arg("p"), arg("g"), arg("rate"));
 }
 
 }  // namespace pynet

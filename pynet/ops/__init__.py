@@ -51,18 +51,29 @@ from pynet.ops.pool import (
 from pynet.ops.reduce import norm, sum, sum_channels
 from pynet.ops.resample import resample2d, resample2d_backward
 from pynet.ops.update import (
+    adadelta_update,
     adagrad_update,
     adam_update,
+    adamw_update,
+    amsgrad_update,
+    average_update,
+    lars_update,
     momentum_update,
+    nadam_update,
     nesterov_update,
     rmsprop_update,
+    rprop_update,
     sgd_update,
 )
 
 __all__ = [
+    "adadelta_update",
     "adagrad_update",
     "adam_update",
+    "adamw_update",
     "add",
+    "amsgrad_update",
+    "average_update",
     "avg_pool2d",
     "avg_pool2d_backward",
     "batch_norm",
@@ -80,6 +91,7 @@ __all__ = [
     "group_norm",
     "group_norm_backward",
     "im2col",
+    "lars_update",
     "local_response_norm",
     "local_response_norm_backward",
     "log_softmax",
@@ -87,6 +99,7 @@ __all__ = [
     "max_pool2d",
     "max_pool2d_backward",
     "momentum_update",
+    "nadam_update",
     "nesterov_update",
     "norm",
     "relu",
@@ -94,6 +107,7 @@ __all__ = [
     "resample2d",
     "resample2d_backward",
     "rmsprop_update",
+    "rprop_update",
     "scale",
     "sgd_update",
     "sigmoid",

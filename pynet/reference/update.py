@@ -67,7 +67,128 @@ def adam_update(
     lr' = lr sqrt(1 - beta2^iter) / (1 - beta1^iter); iter counts the updates from 1.
     """
     g = np.asarray(g, p.dtype)
+    _move_means(g, m, v, beta1, beta2)
+    p -= _adam_rate(lr, beta1, beta2, iter) * m / (np.sqrt(v) + 1e-7)
+
+
+def adamw_update(
+    p: Array,
+    g: ArrayLike,
+    m: Array,
+    v: Array,
+    lr: float,
+    beta1: float,
+    beta2: float,
+    weight_decay: float,
+    iter: int,
+) -> None:
+    """AdamW (Loshchilov and Hutter, 2019): p *= 1 - lr weight_decay, then Adam's step."""
+    p *= float(1 - lr * weight_decay)
+    adam_update(p, g, m, v, lr, beta1, beta2, iter)
+
+
+def nadam_update(
+    p: Array,
+    g: ArrayLike,
+    m: Array,
+    v: Array,
+    lr: float,
+    beta1: float,
+    beta2: float,
+    iter: int,
+) -> None:
+    """NAdam (Dozat, 2016): Adam with the m of the next step, as far as it is known.
+
+    p -= lr sqrt(1 - beta2^k) (beta1 m / (1 - beta1^(k+1)) + (1 - beta1) g / (1 - beta1^k))
+    / (sqrt(v) + 1e-7) with k = iter.
+    """
+    g = np.asarray(g, p.dtype)
+    _move_means(g, m, v, beta1, beta2)
+    rate = lr * math.sqrt(1 - beta2**iter)
+    of_m = rate * beta1 / (1 - beta1 ** (iter + 1))
+    of_g = rate * (1 - beta1) / (1 - beta1**iter)
+    p -= (float(of_m) * m + float(of_g) * g) / (np.sqrt(v) + 1e-7)
+
+
+def amsgrad_update(
+    p: Array,
+    g: ArrayLike,
+    m: Array,
+    v: Array,
+    v_max: Array,
+    lr: float,
+    beta1: float,
+    beta2: float,
+    iter: int,
+) -> None:
+    """AMSGrad (Reddi et al., 2018): Adam with v_max = max(v_max, v) under the root."""
+    g = np.asarray(g, p.dtype)
+    _move_means(g, m, v, beta1, beta2)
+    v_max[...] = np.where(v_max > v, v_max, v)
+    p -= _adam_rate(lr, beta1, beta2, iter) * m / (np.sqrt(v_max) + 1e-7)
+
+
+def adadelta_update(
+    p: Array, g: ArrayLike, h: Array, u: Array, lr: float, decay_rate: float, eps: float
+) -> None:
+    """AdaDelta (Zeiler, 2012): p -= lr d with d = sqrt(u + eps) / sqrt(h + eps) g.
+
+    h and u are running means of g^2 and d^2.
+    """
+    g = np.asarray(g, p.dtype)
+    h *= float(decay_rate)
+    h += float(1 - decay_rate) * g * g
+    d = np.sqrt(u + float(eps)) / np.sqrt(h + float(eps)) * g
+    u *= float(decay_rate)
+    u += float(1 - decay_rate) * d * d
+    p -= float(lr) * d
+
+
+def rprop_update(
+    p: Array,
+    g: ArrayLike,
+    sign: Array,
+    step: Array,
+    least: float,
+    most: float,
+    shrink: float,
+    grow: float,
+) -> None:
+    """RProp (Riedmiller and Braun, 1993): p -= sign(g) step.
+
+    step grows where the sign is as before, up to `most`; where it has turned, step shrinks, down
+    to `least`, and p stays for once.
+    """
+    now = np.sign(np.asarray(g, p.dtype))
+    same, turned = now * sign > 0, now * sign < 0
+    step[same] = np.minimum(step[same] * float(grow), float(most))
+    step[turned] = np.maximum(step[turned] * float(shrink), float(least))
+    sign[...] = np.where(turned, 0, now)
+    p -= sign * step
+
+
+def lars_update(
+    p: Array, g: ArrayLike, v: Array, lr: float, momentum: float, weight_decay: float
+) -> None:
+    """LARS (You et al., 2017): v = momentum v - lr (g + weight_decay p); p += v."""
+    g = np.asarray(g, p.dtype)
+    v *= float(momentum)
+    v -= float(lr) * (g + float(weight_decay) * p)
+    p += v
+
+
+def average_update(p: Array, g: ArrayLike, rate: float) -> None:
+    """A running mean: p += rate (g - p)."""
+    g = np.asarray(g, p.dtype)
+    p += float(rate) * (g - p)
+
+
+def _move_means(g: Array, m: Array, v: Array, beta1: float, beta2: float) -> None:
+    """Adam's running means: m of g, v of g^2."""
     m += float(1 - beta1) * (g - m)
     v += float(1 - beta2) * (g * g - v)
-    lr_t = lr * math.sqrt(1 - beta2**iter) / (1 - beta1**iter)
-    p -= float(lr_t) * m / (np.sqrt(v) + 1e-7)
+
+
+def _adam_rate(lr: float, beta1: float, beta2: float, iter: int) -> float:
+    """Adam's rate, corrected for m and v having begun at 0."""
+    return float(lr * math.sqrt(1 - beta2**iter) / (1 - beta1**iter))

@@ -62,7 +62,14 @@
   KERNEL(nesterov_update, UpdateArgs)                                     \
   KERNEL(adagrad_update, UpdateArgs)                                      \
   KERNEL(rmsprop_update, UpdateArgs)                                      \
-  KERNEL(adam_update, UpdateArgs)
+  KERNEL(adam_update, UpdateArgs)                                         \
+  KERNEL(adamw_update, UpdateArgs)                                        \
+  KERNEL(nadam_update, UpdateArgs)                                        \
+  KERNEL(amsgrad_update, UpdateArgs)                                      \
+  KERNEL(adadelta_update, UpdateArgs)                                     \
+  KERNEL(rprop_update, UpdateArgs)                                        \
+  KERNEL(lars_update, UpdateArgs)                                         \
+  KERNEL(average_update, UpdateArgs)
 
 namespace pynet {
 

@@ -11,22 +11,28 @@ namespace pynet {
 //   nesterov  lr, momentum
 //   adagrad   lr
 //   rmsprop   lr, decay_rate
-//   adam      lr, beta1, beta2, iter
+//   adadelta  lr, decay_rate, eps
+//   adam      lr, beta1, beta2, iter; so nadam and amsgrad
+//   adamw     lr, beta1, beta2, weight_decay, iter
+//   lars      lr, momentum, weight_decay
+//   rprop     least, most, shrink, grow
+//   average   rate
 struct UpdateState {
-  double lr;
-  double a;     // momentum, decay_rate or beta1
-  double b;     // beta2
-  double iter;  // how many updates with this one, from 1
+  double lr;          // or rate
+  double a, b, c, d;  // the others, in the order above
+  double iter;        // how many updates with this one, from 1
 };
 
-// p and the state move in place; s and r are what the rule keeps between steps
-// (v of momentum and nesterov, h of adagrad and rmsprop, m and v of adam), or null.
+// p and the state move in place; s, r and q are what the rule keeps between steps
+// (v of momentum, nesterov and lars, h of adagrad and rmsprop, h and u of adadelta, m and v of the
+// adams and v_max of amsgrad, sign and step of rprop), or null.
 template <class T>
 struct UpdateArgs {
   T* p;        // (n)
   const T* g;  // (n)
   T* s;        // (n), or null
   T* r;        // (n), or null
+  T* q;        // (n), or null
   index_t n;
   const UpdateState* state;
 };
