@@ -48,17 +48,22 @@ def collect(trainer: Trainer) -> tuple[dict[str, Array], dict[str, Any]]:
         numbers_of_it = {key: value for key, value in state.items() if key not in kept}
         callbacks.append({"type": type(callback).__name__, "state": numbers_of_it})
     optimizer = trainer.optimizer
-    for name in optimizer.state_names:
-        for key, array in (getattr(optimizer, name) or {}).items():
-            arrays[f"optimizer/{name}/{key}"] = np.asarray(array)
+    for path, part in optimizer.parts():
+        for name, state in zip(part.state_names, part.states):
+            for key, array in (state or {}).items():
+                arrays[f"optimizer/{path}{name}/{key}"] = np.asarray(array)
     draws: dict[str, Any] = np.random.get_state(legacy=False)
     arrays["random/key"] = draws["state"]["key"]
     meta = {
         "step": trainer.current_iter,
         "epoch": trainer.current_epoch,
         "run": _run(trainer),
-        "optimizer": type(optimizer).__name__,
-        "optimizer_numbers": _numbers(optimizer),
+        "optimizer": optimizer.kind,
+        "optimizer_numbers": {
+            path + name: number
+            for path, part in optimizer.parts()
+            for name, number in part.numbers.items()
+        },
         "base_lr": trainer.base_lr,
         "rate_factor": trainer.rate_factor,
         "state": numbers,
@@ -82,20 +87,16 @@ def restore(trainer: Trainer, arrays: Mapping[str, Array], meta: Mapping[str, An
     params, optimizer = trainer.network.params, trainer.optimizer
     _check_run(trainer, meta)
     _check_network(trainer.network, arrays, meta)
-    with_state = any(name.startswith("optimizer/") for name in arrays)
     if rng.current()[0] != meta["seed"]:
         pynet.seed(meta["seed"])
     _fill_network(trainer.network, arrays, meta)
 
-    for name in optimizer.state_names:
-        setattr(optimizer, name, None)
-    if with_state:
-        optimizer.prepare(params)
-        for name in optimizer.state_names:
-            for key, array in getattr(optimizer, name).items():
-                array[...] = arrays[f"optimizer/{name}/{key}"]
-    for name, number in meta["optimizer_numbers"].items():
-        setattr(optimizer, name, number)
+    for path, part in optimizer.parts():
+        _fill_state(part, f"optimizer/{path}", params, arrays)
+        for name, number in meta["optimizer_numbers"].items():
+            before, _, last = name.rpartition("/")
+            if before == path.rstrip("/"):
+                setattr(part, last, number)
 
     for name in _HISTORY:
         setattr(trainer, name, arrays[f"history/{name}"].tolist())
@@ -142,6 +143,27 @@ def _fill_network(network: Any, arrays: Mapping[str, Array], meta: Mapping[str, 
         setattr(slot.layer, slot.name, value)
 
 
+def _fill_state(part: Any, prefix: str, params: Any, arrays: Mapping[str, Array]) -> None:
+    """Give an optimizer, or a hook, the arrays it had; of all parameters, or of those of a group."""
+    saved = {
+        name: {
+            key: arrays[f"{prefix}{name}/{key}"]
+            for key in params
+            if f"{prefix}{name}/{key}" in arrays
+        }
+        for name in part.state_names
+    }
+    if not any(saved.values()):
+        for name in part.state_names:
+            setattr(part, name, None)
+        return
+    keys = set().union(*saved.values())
+    part.prepare(params if len(keys) == len(params) else {key: params[key] for key in keys})
+    for name, state in zip(part.state_names, part.states):
+        for key, array in saved[name].items():
+            state[key][...] = array
+
+
 def _run(trainer: Trainer) -> dict[str, Any]:
     """What must be equal for a run to go on."""
     return {
@@ -173,10 +195,10 @@ def _check_run(trainer: Trainer, meta: Mapping[str, Any]) -> None:
                 f"{_OP} {name}: expected {meta['run'].get(name)} like the checkpoint, got {here}"
             )
     optimizer = trainer.optimizer
-    if meta["optimizer"] != type(optimizer).__name__:
+    if meta["optimizer"] != optimizer.kind:
         raise ValueError(
             f"{_OP} optimizer: expected {meta['optimizer']} like the checkpoint, "
-            f"got {type(optimizer).__name__}"
+            f"got {optimizer.kind}"
         )
 
 
@@ -197,12 +219,3 @@ def _check_network(network: Any, arrays: Mapping[str, Array], meta: Mapping[str,
     unknown = (states | set(meta["state"])) - {slot.key for slot in named_state(network)}
     if unknown:
         raise ValueError(f"{_OP} network: expected a layer for {min(unknown)}, got none")
-
-
-def _numbers(optimizer: Any) -> dict[str, float]:
-    """The optimizer's settings and counters."""
-    return {
-        name: value
-        for name, value in vars(optimizer).items()
-        if isinstance(value, (int, float)) and name not in optimizer.state_names
-    }
