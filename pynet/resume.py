@@ -15,6 +15,7 @@ import pynet
 from pynet import rng
 from pynet._types import Array
 from pynet.networks.state import assign, named_state
+from pynet.schedules import describe
 
 if TYPE_CHECKING:
     from pynet.callbacks import Callback
@@ -144,7 +145,7 @@ def _fill_network(network: Any, arrays: Mapping[str, Array], meta: Mapping[str, 
 
 
 def _fill_state(part: Any, prefix: str, params: Any, arrays: Mapping[str, Array]) -> None:
-    """Give an optimizer, or a hook, the arrays it had; of all parameters, or of those of a group."""
+    """Give an optimizer or a hook the arrays it had, of all parameters or of those of a group."""
     saved = {
         name: {
             key: arrays[f"{prefix}{name}/{key}"]
@@ -171,7 +172,7 @@ def _run(trainer: Trainer) -> dict[str, Any]:
         "sample_shape": list(np.shape(trainer.x_train)[1:]),
         "batch_size": trainer.batch_size,
         "sampling": trainer.sampling,
-        "schedule": trainer.schedule,
+        "schedule": describe(trainer.schedule),
         "measured": list(trainer.history),
         "callbacks": [type(callback).__name__ for callback in _with_state(trainer)],
     }

@@ -28,7 +28,7 @@ from pynet.layers import (
     SoftmaxWithLoss,
 )
 from pynet.networks import MultiLayerNet, Network, SimpleConvNet, TwoLayerNet
-from pynet.optimizers import SGD, AdaGrad, Adam, Momentum, Nesterov, RMSprop
+from pynet.optimizers import OPTIMIZERS
 
 FORM = r"\[[\w.]+\] [\w\[\]', ]+: expected .+, got .+"
 ERRORS = (ValueError, TypeError, IndexError, MemoryError)
@@ -165,16 +165,14 @@ def test_containers_and_ratios() -> None:
 
 # ---- optimizers --------------------------------------------------------------------------------
 
-RULES = [SGD, Momentum, Nesterov, AdaGrad, RMSprop, Adam]
+RULES = list(OPTIMIZERS.values())
 
 
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("value", [np.nan, np.inf, -1.0, "0.1", None, 1j, 10**400])
 def test_hyperparameters(rule: Any, value: Any) -> None:
-    names = [
-        name for name in ("lr", "momentum", "decay_rate", "beta1", "beta2") if name in dir(rule)
-    ]
     optimizer = rule()
+    names = [name for name in optimizer.numbers if name != "iter"]
     for name in names:
         before = getattr(optimizer, name)
         refused(lambda name=name: rule(**{name: value}), (ValueError, TypeError))

@@ -142,7 +142,7 @@ def test_a_stale_last_loss_is_not_taken():
             {"sampling": "random"},
             "sampling: expected one of replacement, epoch, full, got 'random'",
         ),
-        ({"schedule": "step"}, "schedule: expected one of constant, cosine, got 'step'"),
+        ({"schedule": "steps"}, "schedule: expected one of constant, cosine, .*, got 'steps'"),
     ],
 )
 def test_bad_arguments(kwargs, message):

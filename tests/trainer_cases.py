@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from pynet import optimizers
 from pynet.layers import Affine, BatchNormalization, Dropout, Relu, SoftmaxWithLoss
 from pynet.trainer import Trainer
 
-OPTIMIZERS = ["sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam"]
+OPTIMIZERS = list(optimizers.OPTIMIZERS)
 
 
 def samples(N, seed=0):

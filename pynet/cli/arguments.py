@@ -8,9 +8,9 @@ from importlib import import_module
 from typing import Any
 
 from pynet.cli.models import MODELS
+from pynet.optimizers import OPTIMIZERS
 from pynet.schedules import SCHEDULES
 
-OPTIMIZERS = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam")
 OUT = "out"
 DATA_HELP = "digits (8x8, in the package), mnist, fashion-mnist, or FILE.npz with arrays x and t"
 
@@ -64,7 +64,7 @@ def _train(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--model", choices=MODELS, help="the network")
     sub.add_argument("--epochs", type=_whole(1), metavar="N", help="passes over the data (20)")
     sub.add_argument("--batch-size", type=_whole(1), metavar="N", help="samples per step (100)")
-    sub.add_argument("--optimizer", choices=OPTIMIZERS, help="(adam)")
+    sub.add_argument("--optimizer", choices=tuple(OPTIMIZERS), help="(adam)")
     sub.add_argument("--lr", type=_rate, metavar="X", help="learning rate (the optimizer's own)")
     sub.add_argument(
         "--schedule", choices=tuple(SCHEDULES), help="learning rate over the run (constant)"

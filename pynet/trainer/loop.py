@@ -14,17 +14,14 @@ from pynet._types import Array
 from pynet.callbacks import Callback
 from pynet.diagnosis import finite, first_non_finite
 from pynet.loader import SAMPLINGS, Sampler
-from pynet.optimizers import SGD, AdaGrad, Adam, Momentum, Nesterov, Optimizer, RMSprop
+from pynet.optimizers import OPTIMIZERS, Optimizer
 from pynet.params import FlatStore
 from pynet.progress import Progress
-from pynet.schedules import SCHEDULES
+from pynet.schedules import SCHEDULES, Schedule
 from pynet.serialization import load_checkpoint, save_checkpoint
 from pynet.serialization.files import PathLike
 from pynet.trainer.measure import Measure, Metric, Part, part
 
-_OPTIMIZERS: dict[str, type[Optimizer]] = {
-    cls.__name__.lower(): cls for cls in (SGD, Momentum, Nesterov, AdaGrad, RMSprop, Adam)
-}
 _DEFAULT_PARAM: Mapping[str, Any] = MappingProxyType({"lr": 0.01})
 
 
@@ -54,8 +51,8 @@ class Trainer:
         x_train, t_train, x_test, t_test: arrays, or memory maps, of which only the rows of a batch
             are read. Without a test part (None, None) nothing is measured there.
         epochs, mini_batch_size: length of the run.
-        optimizer: 'sgd', 'momentum', 'nesterov', 'adagrad', 'rmsprop', 'adam', case ignored, or an
-            object with `update(params, grads)`.
+        optimizer: 'sgd', 'momentum', 'nesterov', 'adagrad', 'rmsprop', 'adam' or another one of
+            `pynet.optimizers.OPTIMIZERS`, case ignored, or an object with `update(params, grads)`.
         optimizer_param: the arguments of a named optimizer.
         evaluate_sample_num_per_epoch: measure accuracy on the first so many samples only.
         verbose: print the loss of each iteration and the accuracies, as the book does.
@@ -63,7 +60,8 @@ class Trainer:
         sampling: 'replacement'; 'epoch': each sample once per epoch in a new random order, the last
             batch as small as it comes; 'full': all samples at every step. With the last two,
             accuracy is measured at the end of each epoch.
-        schedule: 'constant' or 'cosine', the learning rate over the run (`pynet.schedules`).
+        schedule: the learning rate over the run, a name such as 'cosine' or a function of the
+            share of the run that is done (`pynet.schedules`).
         loss_after_update: record the loss that the batch has after the update, by a second forward
             pass, as the book does. Otherwise it is the loss that the gradient was taken of.
         validation: (x, t) to decide on: when to stop, what rate, which weights; never test data.
@@ -100,7 +98,7 @@ class Trainer:
         *,
         progress: bool = False,
         sampling: str = "replacement",
-        schedule: str = "constant",
+        schedule: str | Schedule = "constant",
         loss_after_update: bool = False,
         validation: tuple[Array, Array] | None = None,
         metrics: Mapping[str, Metric] = MappingProxyType({}),
@@ -124,12 +122,19 @@ class Trainer:
         self.evaluate_sample_num_per_epoch = evaluate_sample_num_per_epoch
         self.optimizer: Any = optimizer
         if isinstance(optimizer, str):
-            cls = _choose("optimizer", optimizer.lower(), _OPTIMIZERS)
+            cls = _choose("optimizer", optimizer.lower(), OPTIMIZERS)
             self.optimizer = cls(**optimizer_param)
         self.sampling = sampling
         _choose("sampling", sampling, dict.fromkeys(SAMPLINGS))
         self.schedule = schedule
-        self._rate = _choose("schedule", schedule, SCHEDULES)
+        self._rate: Schedule = (
+            _choose("schedule", schedule, SCHEDULES) if isinstance(schedule, str) else schedule
+        )
+        if not callable(self._rate):
+            raise TypeError(
+                f"[Trainer] schedule: expected a name or a function of the share of the run that "
+                f"is done, got {type(schedule).__name__}"
+            )
         self.base_lr: float | None = getattr(self.optimizer, "lr", None)
         self.rate_factor = 1.0  # what a callback makes of the rate, on top of the schedule
         self.loss_after_update = loss_after_update
