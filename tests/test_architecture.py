@@ -23,7 +23,7 @@ LEVELS = [
         *("functions", "gradient", "util", "initializers", "datasets", "loader", "metrics"),
         "perceptron",
     },
-    {"layers", "losses", "params", "optimizers", "schedules"},
+    {"layers", "losses", "params", "penalties", "optimizers", "schedules"},
     {"networks", "viz"},
     {"diagnosis", "progress", "graph", "ensemble", "callbacks"},
     {"resume", "trainer", "rate_finder"},

@@ -32,6 +32,7 @@ from pynet.datasets.mnist import (
 )
 from pynet.datasets.npy import open_npy_pair
 from pynet.datasets.npz import load_npz
+from pynet.datasets.splits import k_fold, train_val_test_split
 from pynet.datasets.stand_in import load_mnist_or_digits
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "img_dim",
     "img_size",
     "init_mnist",
+    "k_fold",
     "key_file",
     "load_digits",
     "load_fashion_mnist",
@@ -52,6 +54,7 @@ __all__ = [
     "stratified_split",
     "test_num",
     "train_num",
+    "train_val_test_split",
     "url_base",
 ]
 

@@ -28,7 +28,8 @@ from pynet.layers.convolution import Convolution, Convolution1D, DepthwiseConvol
 from pynet.layers.dropout import ChannelDropout, Dropout
 from pynet.layers.group_normalization import GroupNormalization, LayerNormalization
 from pynet.layers.local_response import LocalResponseNormalization
-from pynet.layers.loss import IdentityWithLoss, LossLayer, SigmoidWithLoss, SoftmaxWithLoss
+from pynet.layers.loss import IdentityWithLoss, SigmoidWithLoss, SoftmaxWithLoss
+from pynet.layers.loss_layer import LossLayer
 from pynet.layers.normalization import BatchNormalization
 from pynet.layers.pooling import (
     AveragePooling,

@@ -23,6 +23,7 @@ from pynet.layers import Layer, LossLayer, Sequential, Slot, SoftmaxWithLoss
 from pynet.layers.inputs import real_array
 from pynet.networks.summary import Summary
 from pynet.params import GradStore, ParamStore, pack
+from pynet.penalties import L2, Elastic
 from pynet.serialization import load_params, save_params
 from pynet.serialization.files import PathLike
 
@@ -40,6 +41,7 @@ class Network:
         input_dim: the shape of one sample, such as (784,) or (1, 28, 28). Layers made by `sized`
             need it; without it they take their sizes from the first batch.
         weight_decay_lambda: lambda of the penalty 1/2 * lambda * sum of W^2 over all W.
+        penalty: another one on all W, of `pynet.penalties`; added to that.
         dtype: of the parameters and of all arithmetic, float32 or float64. Initial weights are
             drawn in float64 and rounded.
     """
@@ -53,11 +55,13 @@ class Network:
         *,
         input_dim: Shape | None = None,
         weight_decay_lambda: float = 0,
+        penalty: Elastic | None = None,
         dtype: DTypeLike = np.float32,
     ) -> None:
         self.layers: Any = layers
         self.last_layer = SoftmaxWithLoss() if last_layer is None else last_layer
         self.weight_decay_lambda = weight_decay_lambda
+        self.penalty = penalty
         self.dtype: np.dtype[Any] = np.dtype(dtype)
         if self.dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
             raise ValueError(f"[Network] dtype: expected float32 or float64, got {self.dtype}")
@@ -123,24 +127,36 @@ class Network:
             self.input_dim = x.shape[1:]
         return scores
 
-    def loss(self, x: ArrayLike, t: ArrayLike, train_flg: bool | None = None) -> float:
-        """Return the loss of a batch with the weight decay's penalty.
+    def loss(
+        self,
+        x: ArrayLike,
+        t: ArrayLike,
+        train_flg: bool | None = None,
+        *,
+        sample_weight: ArrayLike | None = None,
+    ) -> float:
+        """Return the loss of a batch with the penalties on the weights.
 
-        t: class numbers (N,), or one-hot or soft rows (N, classes).
+        t: what the last layer takes: for `SoftmaxWithLoss` class numbers (N,), or one-hot or soft
+        rows (N, classes). sample_weight: (N,), see `pynet.layers.LossLayer`.
         """
         flag = self.train_flg_of_loss if train_flg is None else train_flg
-        loss = self.last_layer.forward(self.predict(x, flag), t)
-        if self.weight_decay_lambda:
-            squares = sum(float(np.sum(np.square(self.params[key]))) for key in self._decayed)
-            loss += 0.5 * self.weight_decay_lambda * squares
+        weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+        loss = self.last_layer.forward(self.predict(x, flag), t, **weights)
+        for penalty in self._penalties():
+            loss += sum(penalty(self.params[key]) for key in self._decayed)
         self.last_loss = loss
         return loss
 
     def accuracy(self, x: ArrayLike, t: ArrayLike, batch_size: int = 100) -> float:
         """Return the share of samples whose highest score is at their label.
 
-        t: class numbers (N,) or one-hot rows. Works through x in batches; the last one may be
-        smaller and counts (in the book it is lost).
+        With a loss of two classes and one output: the share whose score is on the side of their
+        target. t: class numbers (N,) or one-hot rows, or the targets of two classes, the positive
+        ones class 1. Works through x in batches; the last one may be smaller and counts (in the
+        book it is lost).
+
+        Raises ValueError where the loss is one of regression and t holds no classes.
         """
         if batch_size < 1:
             raise ValueError(
@@ -157,6 +173,12 @@ class Network:
         right = 0
         for i in range(0, len(x), batch_size):
             scores = self.predict(x[i : i + batch_size], False)
+            threshold = getattr(self.last_layer, "threshold", None)
+            if scores[0].size == 1 and threshold is not None:
+                positive = scores.reshape(-1) > threshold
+                right += int(np.sum(positive == (labels[i : i + batch_size] > 0)))
+                continue
+            self._check_classes(scores, t)
             if t.ndim == 2 and t.shape[1] not in (1, scores.shape[1]):
                 raise ValueError(
                     f"[{type(self).__name__}.accuracy] t: expected one-hot rows of "
@@ -165,15 +187,29 @@ class Network:
             right += int(np.sum(scores.argmax(axis=1) == labels[i : i + batch_size]))
         return right / len(x)
 
+    def _check_classes(self, scores: Array, t: Array) -> None:
+        """Refuse to count right answers where there are none."""
+        if getattr(self.last_layer, "classifies", True):
+            return
+        one_hot = t.ndim == 2 and bool(np.all((t == 0) | (t == 1)) and np.all(t.sum(axis=1) == 1))
+        if scores[0].size == 1 or not (one_hot or (t.ndim == 1 and t.dtype.kind in "iu")):
+            raise ValueError(
+                f"[{type(self).__name__}.accuracy] last_layer: expected a loss of classes, got "
+                f"{self.last_layer!r}: for regression see pynet.metrics"
+            )
+
     # ---- gradients -----------------------------------------------------------------------------
 
-    def gradient(self, x: ArrayLike, t: ArrayLike) -> GradStore:
+    def gradient(
+        self, x: ArrayLike, t: ArrayLike, *, sample_weight: ArrayLike | None = None
+    ) -> GradStore:
         """Return the gradients of the loss by backpropagation, keyed like `params`.
 
         Runs in training mode. The result is a fresh store each time; `last_loss` is the loss.
         """
         self._input(x)
-        self.loss(x, t, True)
+        weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+        self.loss(x, t, True, **weights)
         grads = GradStore.fresh(self.params.layout)
         for layer, names in self._bindings:
             layer.bind_grads({name: grads[key] for name, key in names.items()})
@@ -181,10 +217,14 @@ class Network:
         for slot in self._packed_slots:
             if slot.grad is not grads[slot.key]:  # a layer of the reader's makes its own array
                 grads[slot.key] = slot.grad
-        if self.weight_decay_lambda:
+        for penalty in self._penalties():
             for key in self._decayed:
-                grads[key] += self.weight_decay_lambda * self.params[key]
+                grads[key] += penalty.gradient(self.params[key])
         return grads
+
+    def _penalties(self) -> list[Elastic]:
+        given = [] if self.penalty is None else [self.penalty]
+        return [L2(self.weight_decay_lambda), *given] if self.weight_decay_lambda else given
 
     def numerical_gradient(self, x: ArrayLike, t: ArrayLike) -> dict[str, Array]:
         """Return the gradients by central differences, keyed like `params`.

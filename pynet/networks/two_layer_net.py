@@ -75,8 +75,20 @@ class TwoLayerNetSigmoid(Network):
         """Return the probabilities of a batch, (N, classes)."""
         return softmax(super().predict(x, train_flg))
 
-    def loss(self, x: ArrayLike, t: ArrayLike, train_flg: bool | None = None) -> float:
-        """Return the mean of -log(y + 1e-7) at the labels."""
+    def loss(
+        self,
+        x: ArrayLike,
+        t: ArrayLike,
+        train_flg: bool | None = None,
+        *,
+        sample_weight: ArrayLike | None = None,
+    ) -> float:
+        """Return the mean of -log(y + 1e-7) at the labels; the book's formula knows no weights."""
+        if sample_weight is not None:
+            raise ValueError(
+                "[TwoLayerNetSigmoid.loss] sample_weight: expected None, got weights: TwoLayerNet "
+                "takes them"
+            )
         scores = super().predict(x)
         self.last_layer.forward(scores, t)
         self.last_loss = float(cross_entropy_error(self.last_layer.y, np.asarray(t)))

@@ -1,0 +1,75 @@
+"""Penalties on weights: what is added to the loss, and to the gradient of each W.
+
+Network(layers, penalty=L1(1e-4))
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from pynet._types import Array
+
+
+class Elastic:
+    """l1 * sum of |W| + 1/2 * l2 * sum of W^2; gradient l1 * sign(W) + l2 * W, sign(0) = 0.
+
+    Args:
+        l1, l2: the strengths, from 0.
+
+    Raises ValueError for a strength that is negative or not finite.
+
+    Source: Zou and Hastie, "Regularization and variable selection via the elastic net", 2005.
+    """
+
+    def __init__(self, l1: float, l2: float) -> None:
+        for name, value in (("l1", l1), ("l2", l2)):
+            if not 0 <= value < math.inf:
+                op = type(self).__name__
+                raise ValueError(f"[{op}] {name}: expected a finite number from 0, got {value!r}")
+        self.l1, self.l2 = l1, l2
+
+    def __call__(self, W: Array) -> float:
+        """Return the penalty on W."""
+        absolute = self.l1 * float(np.sum(np.abs(W), dtype=np.float64)) if self.l1 else 0.0
+        squares = 0.5 * self.l2 * float(np.sum(np.square(W), dtype=np.float64)) if self.l2 else 0.0
+        return absolute + squares
+
+    def gradient(self, W: Array) -> Array:
+        """Return the derivatives by W, in its dtype."""
+        if not self.l1:
+            return self.l2 * W
+        return self.l1 * np.sign(W) + self.l2 * W
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.l1:g}, {self.l2:g})"
+
+
+class L1(Elastic):
+    """lmbda * sum of |W|, the Lasso; gradient lmbda * sign(W): it draws small weights to 0 itself.
+
+    Source: Tibshirani, "Regression Shrinkage and Selection via the Lasso", 1996.
+    """
+
+    def __init__(self, lmbda: float) -> None:
+        super().__init__(lmbda, 0)
+
+    def __repr__(self) -> str:
+        return f"L1({self.l1:g})"
+
+
+class L2(Elastic):
+    """1/2 * lmbda * sum of W^2, weight decay or Ridge; gradient lmbda * W.
+
+    The same as a network's `weight_decay_lambda`, the book's name for it.
+
+    Source: Hoerl and Kennard, "Ridge Regression: Biased Estimation for Nonorthogonal Problems",
+    1970.
+    """
+
+    def __init__(self, lmbda: float) -> None:
+        super().__init__(0, lmbda)
+
+    def __repr__(self) -> str:
+        return f"L2({self.l2:g})"
