@@ -40,7 +40,7 @@ class Seen:
 
 
 def _norm(gradient: Array) -> float:
-    return float(np.linalg.norm(np.asarray(gradient, np.float64)))
+    return float(np.sqrt(np.square(gradient, dtype=np.float64).sum()))
 
 
 def named_layers(network: Any) -> Iterator[tuple[str, Layer]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pynet.graph.sizes import FONT, LINE, RADIUS, SIGN, SMALL
+from pynet.graph.sizes import FONT, LINE, SIGN, SMALL
 from pynet.graph.svg import INK, PAINT
 from pynet.viz.style import ORANGE
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def draw(drawing: Drawing, axes: Any) -> None:
     """Draw the layout, a pixel of the SVG as 1/100 inch where the axes are as large as it."""
-    from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+    from matplotlib.patches import Ellipse, FancyArrowPatch, FancyBboxPatch
     from matplotlib.path import Path
 
     layout = drawing.layout()
@@ -60,16 +60,14 @@ def draw(drawing: Drawing, axes: Any) -> None:
     for node, place in zip(drawing.nodes, layout.nodes):
         fill, border = PAINT[node.kind]
         corner = (place.x - place.width / 2, place.y - place.height / 2)
-        rounding = RADIUS - 0.5 if node.round else 6
-        if node.kind != "value":
-            shape = f"round,pad=0,rounding_size={rounding}"
-            axes.add_patch(
-                FancyBboxPatch(
-                    corner, place.width, place.height, shape, facecolor=fill, edgecolor=border
-                )
-            )
+        width, height = place.width, place.height
+        if node.round:
+            axes.add_patch(Ellipse((place.x, place.y), width, height, fc=fill, ec=border))
+        elif node.kind != "value":
+            shape = "round,pad=0,rounding_size=6"
+            axes.add_patch(FancyBboxPatch(corner, width, height, shape, fc=fill, ec=border))
         for i, text in enumerate(node.lines):
-            size = SIGN if node.round else SMALL if i else FONT
+            font = SIGN if node.round else SMALL if i else FONT
             y = place.y if node.round else place.y + LINE * (i - (len(node.lines) - 1) / 2)
             weight = "normal" if i or node.round else "bold"
-            write(place.x, y, text, size, fontweight=weight)
+            write(place.x, y, text, font, fontweight=weight)

@@ -56,7 +56,21 @@ _ENTRIES = (
         "noise:saddle_noise",
     ),
     # 5: backpropagation
+    Entry("apple-graph", "What does a price pass back to an apple?", "graphs:apple_graph"),
+    Entry("chain-rule", "Which factors make up the gradient of the first weight?", "graphs:chain"),
     # 6: optimizers, initial values, batch normalization, over-fitting, hyperparameters
+    Entry(
+        "activation-histograms",
+        "What do initial weights do to the outputs of five layers?",
+        "signals:activation_histograms",
+    ),
+    Entry(
+        "vanishing-gradients",
+        "How much of the gradient arrives at the first of ten layers?",
+        "signals:vanishing_gradients",
+    ),
+    Entry("dead-units", "How many ReLUs die, and what kills them?", "signals:dead_units"),
+    Entry("symmetry", "Why must initial weights differ?", "signals:symmetry"),
     Entry(
         "capacity",
         "How do too small, right and too large nets differ while they learn?",
@@ -103,6 +117,9 @@ _ENTRIES = (
         "How many bits must a weight have?",
         "inference:reduced_precision",
     ),
+    Entry("filters", "What do the filters of a convolution learn?", "images:filters"),
+    Entry("feature-maps", "What does each layer see of a digit?", "images:feature_maps"),
+    Entry("profile", "Which layers take the time?", "images:layer_times"),
 )
 
 CATALOG = {entry.name: entry for entry in _ENTRIES}

@@ -1,5 +1,12 @@
-"""Pictures. Each needs matplotlib, which `pip install 'pynet[plot]'` brings."""
+"""Pictures. Each needs matplotlib, which `pip install 'pynet[plot]'` brings.
+
+`draw_*` draw into axes: `style.new_figure()` makes a figure for them, `style.save_figure` writes
+it.
+"""
 
 from pynet.viz.curves import save_curves
+from pynet.viz.feature_maps import draw_feature_maps
+from pynet.viz.filters import draw_filters
+from pynet.viz.histograms import draw_histograms
 
-__all__ = ["save_curves"]
+__all__ = ["draw_feature_maps", "draw_filters", "draw_histograms", "save_curves"]
