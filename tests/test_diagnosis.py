@@ -11,6 +11,7 @@ from pynet.diagnosis import diagnose, learning_curve, sharpness
 from pynet.functions import sigmoid, sigmoid_grad
 from pynet.layers import Affine, IdentityWithLoss, Layer, Relu, Sigmoid, SoftmaxWithLoss, Tanh
 from pynet.networks import MultiLayerNet, Network
+from pynet.penalties import L1
 
 rng = np.random.default_rng(0)
 X, T = rng.standard_normal((100, 20)), rng.integers(0, 10, 100)
@@ -224,6 +225,14 @@ def test_a_learning_curve_that_still_rises():
 def test_learning_curves_that_are_none(train, validation):
     with pytest.raises(ValueError, match=r"\[learning_curve\]"):
         learning_curve(train, validation)
+
+
+def test_penalties_are_left_out():
+    network, plain = net("relu", "he"), net("relu", "he")
+    network.weight_decay_lambda, network.penalty = 0.1, L1(0.1)
+    assert str(diagnose(network, X, T)) == str(diagnose(plain, X, T))
+    assert sharpness(network, X, T) == sharpness(plain, X, T)
+    assert network.penalty is not None
 
 
 def test_names():

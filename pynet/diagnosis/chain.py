@@ -74,7 +74,7 @@ def chain_rule(
 
         dL/dw = dL/dy_n * dy_n/dy_(n-1) * ... * dy_(k+1)/dy_k * dy_k/dw
 
-    For one sample, in training mode, without weight decay. Each factor is the local derivative of
+    For one sample, in training mode, without penalties. Each factor is the local derivative of
     one layer of the network (a container counts as one), a number in a chain of single neurons,
     else a matrix; their product is what backpropagation computes without ever forming them.
 
@@ -98,7 +98,6 @@ def chain_rule(
         raise ValueError(
             f"[chain_rule] x: expected one sample, of shape (1, ...), got {np.shape(x)}"
         )
-    twin.weight_decay_lambda = 0
     grads = twin.gradient(x, t)
     if key not in grads:
         raise KeyError(f"[chain_rule] key: expected one of {', '.join(grads)}, got {key!r}")

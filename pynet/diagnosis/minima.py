@@ -24,7 +24,7 @@ def sharpness(
 
     mean over `samples` of loss(w + r) - loss(w); for each parameter array r is a random direction
     of length radius * |w|, so the measure does not depend on the scale of the weights. A flat
-    minimum gives a small number. In test mode, without weight decay's penalty; the network stays
+    minimum gives a small number. In test mode, without penalties; the network stays
     as it is, and the same seed gives the same number.
 
     Raises TypeError for what is no `pynet.networks.Network`, ValueError for a radius, samples or
@@ -37,7 +37,6 @@ def sharpness(
         if not 0 < value < float("inf"):
             raise ValueError(f"[sharpness] {name}: expected a number above 0, got {value}")
     twin = twin_of("sharpness", network)
-    twin.weight_decay_lambda = 0
     x, t = np.asarray(x), np.asarray(t)
 
     def loss() -> float:

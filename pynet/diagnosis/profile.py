@@ -113,7 +113,7 @@ def profile(network: Any, x: ArrayLike, t: ArrayLike, repeats: int = 20) -> Prof
 
     Raises TypeError for what is no `pynet.networks.Network`, ValueError for repeats below 1.
     """
-    twin = twin_of("profile", network)
+    twin = twin_of("profile", network, penalties=True)
     if repeats < 1:
         raise ValueError(f"[profile] repeats: expected at least 1, got {repeats}")
     batch = twin._input(x)

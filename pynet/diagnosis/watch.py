@@ -57,8 +57,8 @@ def named_layers(network: Any) -> Iterator[tuple[str, Layer]]:
         yield given.get(id(layer), f"{path}{kind}{numbers[kind]}"), layer
 
 
-def twin_of(op: str, network: Any) -> Any:
-    """Return a copy of a network to experiment on.
+def twin_of(op: str, network: Any, *, penalties: bool = False) -> Any:
+    """Return a copy of a network to experiment on, without its penalties unless they are wanted.
 
     Raises TypeError for what is no `pynet.networks.Network`.
     """
@@ -66,17 +66,19 @@ def twin_of(op: str, network: Any) -> Any:
         raise TypeError(
             f"[{op}] network: expected a pynet.networks.Network, got {type(network).__name__}"
         )
-    return copy.deepcopy(network)
+    twin = copy.deepcopy(network)
+    if not penalties:
+        twin.weight_decay_lambda, twin.penalty = 0, None
+    return twin
 
 
 def observe(op: str, network: Any, x: ArrayLike, t: ArrayLike) -> list[Seen]:
     """Run a gradient pass in training mode on a copy and return what each layer saw, in order.
 
     The network stays as it is, and so do dropout's counters and the running statistics. The
-    gradients are those of the loss alone, without weight decay.
+    gradients are those of the loss alone, without penalties.
     """
     twin = twin_of(op, network)
-    twin.weight_decay_lambda = 0
     twin._input(x)  # sizes that come from the first batch
     seen: dict[int, Seen] = {}
     for name, layer in named_layers(twin):
