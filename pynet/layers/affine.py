@@ -41,7 +41,7 @@ class Affine(Layer):
     ) -> Affine:
         """Return a layer with `out` outputs that makes W and b = 0 at its first input.
 
-        `init` is 'he', 'xavier', a standard deviation, or a function of the shape.
+        `init` is a name of `pynet.initializers`, a standard deviation, or a function of the shape.
         """
         if out < 1:
             raise ValueError(f"[Affine.sized] out: expected at least 1, got {out}")

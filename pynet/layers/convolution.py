@@ -44,7 +44,7 @@ class Convolution(Filters):
     ) -> Convolution:
         """Return a layer of FN filters that makes W and b = 0 at its first input.
 
-        `init` is 'he', 'xavier', a standard deviation, or a function of the shape.
+        `init` is a name of `pynet.initializers`, a standard deviation, or a function of the shape.
         """
         layer = cls(None, None, stride, pad, dilation, groups)
         layer._size(FN, filter_size, init, bias, dtype)
@@ -142,7 +142,7 @@ class DepthwiseConvolution(Convolution):
     ) -> DepthwiseConvolution:
         """Return a layer that makes W and b = 0 at its first input.
 
-        `init` is 'he', 'xavier', a standard deviation, or a function of the shape.
+        `init` is a name of `pynet.initializers`, a standard deviation, or a function of the shape.
         """
         layer = cls(None, None, stride, pad, dilation, multiplier)
         layer._size(multiplier, filter_size, init, bias, dtype)

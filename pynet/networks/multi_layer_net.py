@@ -26,7 +26,7 @@ class MultiLayerNetExtend(Network):
         hidden_size_list: the size of each hidden layer.
         activation: 'relu' or 'sigmoid'.
         weight_init_std: 'relu' or 'he': sqrt(2/n), 'sigmoid' or 'xavier': sqrt(1/n), n the size of
-            the layer before; or a number.
+            the layer before; another name of `pynet.initializers`; or a number.
         weight_decay_lambda: strength of the L2 penalty on all W.
         use_dropout, dropout_ration: dropout after each activation (the book's spelling).
         use_batchnorm: batch normalisation in front of each activation.
@@ -61,8 +61,7 @@ class MultiLayerNetExtend(Network):
         sizes = [input_size, *self.hidden_size_list, output_size]
         layers: OrderedDict[str, Layer] = OrderedDict()
         for i, (n_in, n_out) in enumerate(zip(sizes, sizes[1:]), 1):
-            std = initializers.std(weight_init_std, n_in)
-            W = initializers.normal((n_in, n_out), std, dtype)
+            W = initializers.draw(weight_init_std, (n_in, n_out), dtype)
             layers[f"Affine{i}"] = Affine(W, initializers.zeros((n_out,), dtype))
             if i > self.hidden_layer_num:
                 break
