@@ -36,6 +36,16 @@ _ENTRIES = (
     ),
     # 4: loss, gradients, learning
     Entry(
+        "losses",
+        "What does each loss make of an error, and how hard does it pull?",
+        "targets:losses",
+    ),
+    Entry(
+        "accuracy-as-target",
+        "Why not train for accuracy itself?",
+        "targets:accuracy_as_target",
+    ),
+    Entry(
         "numerical-gradient",
         "Do differences and backpropagation agree, and what do they cost?",
         "gradients:numerical_and_analytic",
@@ -92,6 +102,11 @@ _ENTRIES = (
         "fitting:dropout_ensemble",
     ),
     # 7, 8: convolution, depth, speed, precision
+    Entry(
+        "misclassified",
+        "Which digits does a trained net misread?",
+        "mistakes:misclassified",
+    ),
     Entry(
         "pooling-shift",
         "Does pooling make a net robust to small shifts?",

@@ -4,9 +4,17 @@
 it.
 """
 
+from pynet.viz.confusion import draw_confusion, save_confusion
 from pynet.viz.curves import save_curves
 from pynet.viz.feature_maps import draw_feature_maps
 from pynet.viz.filters import draw_filters
 from pynet.viz.histograms import draw_histograms
 
-__all__ = ["draw_feature_maps", "draw_filters", "draw_histograms", "save_curves"]
+__all__ = [
+    "draw_confusion",
+    "draw_feature_maps",
+    "draw_filters",
+    "draw_histograms",
+    "save_confusion",
+    "save_curves",
+]
