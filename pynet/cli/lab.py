@@ -35,8 +35,9 @@ def lab(arguments: argparse.Namespace) -> int:
         got = ", ".join(map(repr, unknown)) or "none"
         raise ValueError(f"NAME: expected one of `pynet lab --list`, or all, got {got}")
     os.makedirs(arguments.out, exist_ok=True)
-    for name in names:
-        print(f"{name}: {CATALOG[name].question}", flush=True)
+    for number, name in enumerate(names, 1):
+        place = f"[{number}/{len(names)}] " if len(names) > 1 else ""
+        print(f"{place}{name}: {CATALOG[name].question}", flush=True)
         begin = time.perf_counter()
         settings = Lab(quick=arguments.quick, seed=arguments.seed)
         try:

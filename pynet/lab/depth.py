@@ -33,7 +33,7 @@ def depth(lab: Lab) -> Result:
     (x, t), (x_test, t_test) = lab.mnist(flatten=False)
     x, t = x[:5000], t[:5000]
     depths = lab.pick([2, 4, 8, 16, 32], [2, 4])
-    seeds, count = lab.pick((2, 250), (1, 2))
+    seeds, count = lab.pick((2, 200), (1, 2))
     numbers: dict[str, Any] = {"layers": depths, "training": {}, "test": {}, "loss": {}}
     for kind in ("plain", "residual"):
         results = []
@@ -47,7 +47,7 @@ def depth(lab: Lab) -> Result:
                 def decay(step: int, optimizer: Momentum = optimizer) -> None:
                     optimizer.lr = _RATE * cosine(step / count)
 
-                losses = train(net, optimizer, x, t, lab.steps(250, 2, what), after=decay)
+                losses = train(net, optimizer, x, t, lab.steps(200, 2, what), after=decay)
                 n = lab.pick(3000, 50)
                 test = net.accuracy(x_test[:n], t_test[:n], 500)
                 results.append((net.accuracy(x[:n], t[:n], 500), test, np.mean(losses[-20:])))
