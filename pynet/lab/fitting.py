@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from pynet.lab.training import train
 from pynet.layers import Affine, IdentityWithLoss, Layer, Tanh
 from pynet.networks import MultiLayerNet, MultiLayerNetExtend, Network
 from pynet.optimizers import SGD, Adam
+from pynet.penalties import L1, L2, Elastic
 from pynet.viz import style
 
 
@@ -87,17 +87,6 @@ def _steep(shape: tuple[int, ...]) -> Array:
     return np.random.normal(0, 3 / np.sqrt(shape[0]), shape)
 
 
-def _l1(strength: float) -> Callable[[Any, Any], None]:
-    """The gradient of strength * sum |W|, added to the gradients of all W."""
-
-    def add(params: Any, grads: Any) -> None:
-        for key in params:
-            if key.startswith("W"):
-                grads[key] += strength * np.sign(params[key])
-
-    return add
-
-
 def overfitting(lab: Lab) -> Result:
     """Train the book's 7-layer net on 300 images, then with one remedy at a time.
 
@@ -105,21 +94,23 @@ def overfitting(lab: Lab) -> Result:
     """
     (x, t), (x_test, t_test) = lab.mnist()
     few, many = lab.pick((300, 3000), (100, 200))
-    runs: dict[str, tuple[dict[str, Any], int, float]] = {  # the net, its data, strength of L1
-        "no remedy": ({}, few, 0),
-        "weight decay 0.1 (L2)": ({"weight_decay_lambda": 0.1}, few, 0),
-        "L1 penalty 0.01": ({}, few, 0.01),
-        "dropout 0.2": ({"use_dropout": True, "dropout_ration": 0.2}, few, 0),
-        f"{many // few} times the data": ({}, many, 0),
+    dropout = {"use_dropout": True, "dropout_ration": 0.2}
+    runs: dict[str, tuple[dict[str, Any], Elastic | None, int]] = {  # the net, penalty, images
+        "no remedy": ({}, None, few),
+        "weight decay 0.1 (L2)": ({}, L2(0.1), few),
+        "L1 penalty 0.01": ({}, L1(0.01), few),
+        "dropout 0.2": (dropout, None, few),
+        f"{many // few} times the data": ({}, None, many),
     }
     epochs, seeds = lab.pick(301, 3), lab.pick(3, 1)
     wanted = [e for e in range(epochs) if e % 10 == 0]
     curves: dict[str, Array] = {}
-    for name, (options, count, strength) in runs.items():
+    for name, (options, penalty, count) in runs.items():
         each = []
         for seed in range(seeds):
             lab.reseed(seed)
             net = MultiLayerNetExtend(784, [100] * lab.pick(6, 2), 10, **options)
+            net.penalty = penalty
             history: list[tuple[float, float]] = []
 
             def measure(
@@ -136,7 +127,6 @@ def overfitting(lab: Lab) -> Result:
             train(
                 *(net, SGD(lr=0.01), x[:count], t[:count]),
                 lab.over(range(3 * epochs), f"{name}, seed {lab.seed + seed}"),
-                add=_l1(strength) if strength else None,
                 after=measure,
             )
             each.append(history)
@@ -174,8 +164,8 @@ def overfitting(lab: Lab) -> Result:
             "smaller_gap_in_every_seed": every,
         },
         f"With {few} images the net ends with {100 * ends[0]:.1f} % of them right and "
-        f"{100 * ends[1]:.1f} % of the test images, a gap of {100 * gaps[first].mean():.1f} points "
-        f"that remedies make smaller. The gap becomes {report} (means of {seeds}; "
+        f"{100 * ends[1]:.1f} % of the test images, a gap of {100 * gaps[first].mean():.1f} "
+        f"points. The gap becomes {report} (means of {seeds}; "
         f"smaller for every seed: {', '.join(every) or 'none'}), but look at the height of the "
         "orange line too: a small gap is worth little where both lines are low.",
     )
@@ -185,21 +175,17 @@ def weight_sparsity(lab: Lab) -> Result:
     """Train a net without penalty, with L2 and with L1, and look at its first weights."""
     (x, t), (x_test, t_test) = lab.mnist()
     x, t = x[:5000], t[:5000]
-    kinds: dict[str, tuple[float, float]] = {  # L2's lambda, L1's
-        "no penalty": (0, 0),
-        "L2, 0.01": (0.01, 0),
-        "L1, 0.001": (0, 0.001),
-    }
+    kinds = {"no penalty": None, "L2, 0.01": L2(0.01), "L1, 0.001": L1(0.001)}
     zero = 0.001
     figure = style.new_figure(11, 3.6, f"Weights W1 of a net 784-50-10 on 5,000 of {lab.data_name}")
     share, accuracy = {}, {}
     with style.styled():
         panels = figure.subplots(1, 3, sharey=True)
-        for axes, (name, (l2, l1)) in zip(panels, kinds.items()):
+        for axes, (name, penalty) in zip(panels, kinds.items()):
             lab.reseed()
-            net = MultiLayerNet(784, [50], 10, weight_decay_lambda=l2)
-            add = _l1(l1) if l1 else None
-            train(net, SGD(lr=0.1), x, t, lab.steps(3000, 10, name), add=add)
+            net = MultiLayerNet(784, [50], 10)
+            net.penalty = penalty
+            train(net, SGD(lr=0.1), x, t, lab.steps(3000, 10, name))
             W = np.abs(net.params["W1"].ravel())
             share[name] = float(np.mean(W < zero))
             accuracy[name] = net.accuracy(x_test, t_test)
