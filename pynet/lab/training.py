@@ -19,6 +19,7 @@ def train(
     steps: Iterable[int],
     batch_size: int = 100,
     *,
+    add: Callable[[Any, Any], None] | None = None,
     after: Callable[[int], None] | None = None,
 ) -> list[float]:
     """Make one update for each of `steps` and return the losses.
@@ -32,6 +33,7 @@ def train(
         t: their labels.
         steps: the numbers of the steps, such as `lab.steps(1000, quick=5)`.
         batch_size: samples for one update.
+        add: called as add(params, grads) before an update, to change the gradients in place.
         after: called with the number of the step after its update.
     """
     losses: list[float] = []
@@ -40,6 +42,8 @@ def train(
         batch = slice(None) if whole else np.random.choice(len(x), batch_size)
         grads = net.gradient(x[batch], t[batch])
         losses.append(float(net.last_loss or 0.0))
+        if add is not None:
+            add(net.params, grads)
         optimizer.update(net.params, grads)
         if after is not None:
             after(step)
