@@ -86,6 +86,7 @@ def test_all_operations_against_differences():
     f(x, y).backward()
     numerical = numerical_gradient(lambda: f(*map(Number, values)).value, values)
     assert [x.grad, y.grad] == pytest.approx(list(numerical), rel=1e-9)
+    assert (np.float64(3) * x).value == (3 * x).value == pytest.approx(2.1)
 
 
 def test_a_long_calculation_needs_no_recursion():

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pynet.networks import Network
 
 _SIDE = 1  # the weight of a way beside the main one
+_JOIN = 100  # of the ways into a Concat
 _MAIN = 1000
 _LONGEST = 44  # letters of a layer's sizes
 
@@ -83,7 +84,7 @@ def _layer(drawing: Drawing, layer: Layer, x: _Port, weight: int = _MAIN) -> _Po
         ends = [_layer(drawing, branch, x) for branch in layer.branches]
         join = drawing.add(["Concat"], "layer")
         for end in ends:
-            drawing.connect(end.node, join, _shape(end.shape))
+            drawing.connect(end.node, join, _shape(end.shape), weight=_JOIN)
         return _Port(join, layer.describe(x.shape).out_shape)
     description = layer.describe(x.shape)
     node = drawing.add(_lines(layer, description.params), _kind(layer))

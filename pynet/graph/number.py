@@ -27,6 +27,16 @@ class _Function:
         return (dout * self._df(self.x, self.y),)
 
 
+class _Difference:
+    """z = x - y; dx = dout, dy = -dout."""
+
+    def forward(self, x: float, y: float) -> float:
+        return x - y
+
+    def backward(self, dout: float) -> tuple[float, float]:
+        return dout, -dout
+
+
 # A function and its derivative by x and y = f(x).
 _FUNCTIONS: dict[str, tuple[Callable[[float], float], Callable[[float, float], float]]] = {
     "exp": (math.exp, lambda x, y: y),
@@ -50,6 +60,8 @@ class Number:
 
     Raises TypeError for what is no number, and Python's own errors (log(0), 1 / 0).
     """
+
+    __array_ufunc__ = None  # NumPy's numbers leave `2.0 * x` to this class
 
     def __init__(self, value: float, name: str = "") -> None:
         given: Any = value
@@ -102,7 +114,7 @@ class Number:
         return self * -1
 
     def __sub__(self, other: Number | float) -> Number:
-        return self + -_number(other)
+        return Number._made("−", _Difference(), self, _number(other))
 
     def __rsub__(self, other: float) -> Number:
         return Number(other) - self

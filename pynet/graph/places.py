@@ -107,14 +107,19 @@ def _single(item: Item) -> _Column:
 def _distances(
     columns: dict[int, _Column], ranks: list[list[Item]]
 ) -> list[tuple[_Column, _Column, float]]:
-    """Columns side by side on some rank, and how far apart their middles are at least."""
+    """Columns on one rank, and how far apart their middles are at least.
+
+    Not neighbours alone: two heavy columns would press a light one between them together.
+    """
     found: dict[tuple[int, int], tuple[_Column, _Column, float]] = {}
     for rank in ranks:
-        for a, b in zip(rank, rank[1:]):
-            left, right = columns[id(a)], columns[id(b)]
-            gap = (a.side + b.side) / 2 + SIDE_GAP
-            known = found.get((id(left), id(right)))
-            found[id(left), id(right)] = (left, right, max(gap, known[2] if known else 0))
+        for i, first in enumerate(rank):
+            gap = 0.0
+            for a, b in zip(rank[i:], rank[i + 1 :]):
+                gap += (a.side + b.side) / 2 + SIDE_GAP
+                left, right = columns[id(first)], columns[id(b)]
+                known = found.get((id(left), id(right)))
+                found[id(left), id(right)] = (left, right, max(gap, known[2] if known else 0))
     return list(found.values())
 
 
