@@ -82,6 +82,11 @@ _ENTRIES = (
     Entry("dead-units", "How many ReLUs die, and what kills them?", "signals:dead_units"),
     Entry("symmetry", "Why must initial weights differ?", "signals:symmetry"),
     Entry(
+        "batch-norm-scales",
+        "Does batch normalisation make up for bad initial weights?",
+        "batch_norm:batch_norm_scales",
+    ),
+    Entry(
         "capacity",
         "How do too small, right and too large nets differ while they learn?",
         "fitting:capacity",
@@ -102,6 +107,26 @@ _ENTRIES = (
         "fitting:dropout_ensemble",
     ),
     # 7, 8: convolution, depth, speed, precision
+    Entry(
+        "naive-conv",
+        "How long do loops, im2col and the kernels take for one convolution?",
+        "convolution_cost:naive_conv",
+    ),
+    Entry(
+        "im2col-memory",
+        "How much memory does im2col need, and the kernels?",
+        "convolution_cost:im2col_memory",
+    ),
+    Entry(
+        "two-3x3-for-5x5",
+        "What do two 3x3 convolutions save against one 5x5?",
+        "convolution_depth:two_3x3_for_5x5",
+    ),
+    Entry(
+        "bottleneck",
+        "What do 1x1 convolutions save when they narrow and widen the channels?",
+        "convolution_cost:bottleneck",
+    ),
     Entry(
         "misclassified",
         "Which digits does a trained net misread?",
