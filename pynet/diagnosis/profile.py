@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -23,7 +22,7 @@ _HEADINGS = (
 
 @dataclass
 class LayerTime:
-    """The times of one layer in a pass of N samples, medians of the repeats in seconds.
+    """The times of one layer in a pass of N samples, in seconds.
 
     `bytes` are those a forward pass has to read and write at least: x, parameters, y. `macs` are
     the multiply-adds of a forward pass; backward does as many for dW, and for dx where it is
@@ -68,7 +67,7 @@ class LayerTime:
 class Profile:
     """A row for each layer and one for the rest; `print(profile)` shows them as a table.
 
-    `seconds` is the median time of a whole gradient pass, `rest` what no layer accounts for:
+    `seconds` is the time of a whole gradient pass, `rest` what no layer accounts for:
     Python, containers, the gradient store.
     """
 
@@ -79,8 +78,8 @@ class Profile:
         self.rest = self.seconds - sum(row.seconds for row in rows)
 
     def share(self, kind: str) -> float:
-        """Return the share of the time, 0 to 1, in layers of a class such as 'Convolution'."""
-        return sum(row.seconds for row in self.rows if row.kind == kind) / self.seconds
+        """Return the share of the time, 0 to 1, in layers with this in the name of their class."""
+        return sum(row.seconds for row in self.rows if kind in row.kind) / self.seconds
 
     def __str__(self) -> str:
         cells = [row._cells(self.seconds) for row in self.rows]
@@ -108,8 +107,10 @@ class Profile:
 def profile(network: Any, x: ArrayLike, t: ArrayLike, repeats: int = 20) -> Profile:
     """Time every layer's forward and backward in `repeats` gradient passes of one batch.
 
-    Medians, after two passes that are not counted. Runs on a copy; the network stays as it is.
-    Layers inside containers are timed one by one; joining and adding count as the rest.
+    Means of the faster half of the passes: the rows add up, and what another program takes now and
+    then does not count. Two passes before are not counted either. Runs on a copy; the network
+    stays as it is. Layers inside containers are timed one by one; joining and adding count as the
+    rest.
 
     Raises TypeError for what is no `pynet.networks.Network`, ValueError for repeats below 1.
     """
@@ -124,11 +125,13 @@ def profile(network: Any, x: ArrayLike, t: ArrayLike, repeats: int = 20) -> Prof
         begin = time.perf_counter()
         twin.gradient(batch, t)
         whole.append(time.perf_counter() - begin)
+    fast = np.argsort(whole[2:], kind="stable")[: (repeats + 1) // 2] + 2
     for row in rows:
-        forward, backward = (statistics.median(times[2:]) if times else 0 for times in row._times)
+        forward, backward = (float(np.mean(np.take(times, fast))) if times else 0.0
+                             for times in row._times)  # fmt: skip
         row.forward, row.backward = forward, backward
     title = f"{type(network).__name__}, {twin.dtype}, {len(batch)} samples, {repeats} passes"
-    return Profile(title, rows, statistics.median(whole[2:]))
+    return Profile(title, rows, float(np.mean(np.take(whole, fast))))
 
 
 def _time(layer: Any, name: str) -> LayerTime:
