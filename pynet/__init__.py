@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     __version__: str
 
 _SUBMODULES = (
+    "activations",
     "callbacks",
     "datasets",
     "diagnosis",

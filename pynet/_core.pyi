@@ -4,6 +4,19 @@ from typing import Any
 
 from pynet._types import Array, ArrayLike, DTypeLike, Pair, Shape
 
+def activation(
+    x: ArrayLike, name: str, alpha: float = 1.0, beta: float = 1.0, *, out: Array | None = None
+) -> Array: ...
+def activation_backward(
+    dout: ArrayLike,
+    x: ArrayLike,
+    name: str,
+    alpha: float = 1.0,
+    beta: float = 1.0,
+    *,
+    out: Array | None = None,
+    add: bool = False,
+) -> Array: ...
 def adadelta_update(
     p: Array, g: Array, h: Array, u: Array, lr: float, decay_rate: float, eps: float
 ) -> None: ...

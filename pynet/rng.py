@@ -1,4 +1,4 @@
-"""The seed of pynet's own random numbers, which only dropout uses.
+"""The seed of pynet's own random numbers, which only layers that are random in training use.
 
 Initial weights, batches and shuffles are drawn from `np.random`, as in the book.
 """
@@ -14,7 +14,7 @@ _numbers = count()
 
 
 def seed(n: int) -> None:
-    """Seed dropout: the same seed, layers and steps give the same masks, run after run.
+    """Seed dropout and RRelu: the same seed, layers and steps give the same masks, run after run.
 
     Layers made from now on are numbered from 0, and every layer's step count restarts at 0.
     Without a call the seed is 0. `np.random` is left alone: `np.random.seed` is its own.

@@ -23,7 +23,7 @@ OUTPUTS = ("out", "dgamma", "dbeta")
 # Changed in place.
 STATE = ("p", "m", "v", "v_max", "h", "u", "sign", "step", "running_mean", "running_var")
 MAY_BE_NONE = ("bias", "b", "running_mean", "running_var", *OUTPUTS)
-ANY_SHAPE = "relu sigmoid tanh scale clip dropout softmax log_softmax sum norm".split()
+ANY_SHAPE = "activation relu sigmoid tanh scale clip dropout softmax log_softmax sum norm".split()
 ANY_RANK = ("sum_channels", "local_response_norm")  # from 2 on
 # Axes that nothing else fixes.
 FREE_AXES = {
@@ -98,6 +98,8 @@ def specimen(op: str) -> dict[str, Any]:
         "avg_pool2d_backward": {"dout": normal(2, 4, 6, 2), "x_shape": image.shape, **pool},
         "global_avg_pool2d": {"x": image},
         "global_avg_pool2d_backward": {"dout": normal(2, 4), "x_shape": image.shape},
+        "activation": {"x": x, "name": "elu", "alpha": 0.5, "beta": 2.0},
+        "activation_backward": {"dout": x, "x": x + 1, "name": "elu", "alpha": 0.5, "beta": 2.0},
         "add": {"a": x, "b": x + 1},
         "scale": {"x": x, "alpha": 2.0},
         "clip": {"x": x, "low": -0.5, "high": 0.5},
@@ -377,6 +379,9 @@ def number_calls(op: str, arguments: dict[str, Any]) -> Iterator[Call]:
     for name in {"seed", "layer", "step", "iter"} & set(arguments):
         for number in (1.5, None, "1", True, float("nan"), np.float32(1), [1], object()):
             yield Call(f"{name}={number!r}", {name: number}, (name,), (TypeError,))
+    if "name" in arguments:
+        for bad in (None, 1, b"elu", "ELU", "elu ", "", "elu\0", "\ud800", ["elu"], NoRepr()):
+            yield Call(f"{type(bad)} name", {"name": bad}, ("name",), (ValueError, TypeError))
     if op in ADAMS:
         for number in (0, -1, 2**53 + 1, 2**64):
             yield Call(f"iter={number}", {"iter": number}, ("iter",), (ValueError,))

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 from cases import IN_PLACE, Case
+from cases_activation import magnitude as activation
 
 from pynet import reference
 from pynet.reference.loss import label_rows
@@ -299,6 +300,8 @@ MAGNITUDES: dict[str, Magnitude] = {
     **dict.fromkeys(["sigmoid_cross_entropy_backward", "squared_error_backward"], relative),
     **dict.fromkeys(["sgd_update", "momentum_update", "nesterov_update"], against_gradient),
     **dict.fromkeys(["adagrad_update", "rmsprop_update", "lars_update"], against_gradient),
+    "activation": activation,
+    "activation_backward": activation,
     "tanh_backward": tanh_backward,
     "softmax": softmax,
     "log_softmax": log_softmax,

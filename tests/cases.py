@@ -15,6 +15,7 @@ from itertools import product
 from typing import Any
 
 import case_shapes as shapes
+import cases_activation
 import cases_norm
 import numpy as np
 from case_parts import (
@@ -279,6 +280,7 @@ for family in [
     conv_cases,
     pool_cases,
     activation_cases,
+    cases_activation.rule_cases,
     elementwise_cases,
     dropout_cases,
     update_cases,

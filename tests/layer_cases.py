@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pynet.layers import (
+    ActivationLayer,
     AdaptiveAveragePooling,
     AdaptiveMaxPooling,
     Affine,
@@ -23,14 +24,20 @@ from pynet.layers import (
     GroupNormalization,
     LayerNormalization,
     LocalResponseNormalization,
+    LogSoftmax,
+    Maxout,
     Padding,
     Pooling,
     Pooling1D,
+    PRelu,
     Relu,
     Reshape,
     Residual,
+    RRelu,
     Sequential,
     Sigmoid,
+    Softmax,
+    Softmin,
     Tanh,
     TransposedConvolution,
     Upsampling,
@@ -68,6 +75,9 @@ def nested():
     )
 
 
+FAMILY = {cls.__name__: cls for cls in ActivationLayer.__subclasses__()}
+THRESHOLDS = dict.fromkeys(("HardShrink", "SoftShrink"), (0.4,))  # which no number here is
+
 # name: (how to make it in a dtype, the shape of an input)
 LAYERS = {
     "Affine": (lambda d: Affine(draw(6, 4, dtype=d), draw(4, dtype=d)), (5, 6)),
@@ -82,6 +92,18 @@ LAYERS = {
     "Relu": (lambda d: Relu(), (3, 4)),
     "Sigmoid": (lambda d: Sigmoid(), (3, 4)),
     "Tanh": (lambda d: Tanh(), (3, 4)),
+    **{
+        name: (lambda d, cls=cls: cls(*THRESHOLDS.get(cls.__name__, ())), (3, 4))
+        for name, cls in FAMILY.items()
+    },
+    "PRelu": (lambda d: PRelu(np.full(1, 0.25, d)), (3, 4)),
+    "PRelu of 4-D": (lambda d: PRelu(draw(4, dtype=d)), (2, 4, 3, 2)),
+    "RRelu": (lambda d: RRelu(), (3, 4)),
+    "Softmax": (lambda d: Softmax(), (3, 4)),
+    "LogSoftmax": (lambda d: LogSoftmax(), (3, 4)),
+    "Softmin": (lambda d: Softmin(), (3, 4)),
+    "Maxout": (lambda d: Maxout(2), (3, 4)),
+    "Maxout of 4-D": (lambda d: Maxout(3), (2, 6, 3, 2)),
     "Flatten": (lambda d: Flatten(), (3, 2, 2, 4)),
     "Dropout": (lambda d: Dropout(0.3), (3, 4)),
     "BatchNormalization": (

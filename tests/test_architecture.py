@@ -21,7 +21,7 @@ LEVELS = [
     {"ops", "serialization"},
     {
         *("functions", "gradient", "util", "initializers", "datasets", "loader", "metrics"),
-        "perceptron",
+        *("activations", "perceptron"),
     },
     {"layers", "losses", "params", "penalties", "optimizers", "schedules"},
     {"networks", "viz"},

@@ -54,6 +54,7 @@ GRADIENTS: dict[str, Any] = {
     "relu": lambda dout, x: {0: ref.relu_backward(dout, ref.relu(x))},
     "sigmoid": lambda dout, x: {0: ref.sigmoid_backward(dout, ref.sigmoid(x))},
     "tanh": lambda dout, x: {0: ref.tanh_backward(dout, ref.tanh(x))},
+    "activation": lambda dout, x, *rule: {0: ref.activation_backward(dout, x, *rule)},
     "softmax": lambda dout, x: {0: ref.softmax_backward(dout, ref.softmax(x))},
     "log_softmax": lambda dout, x: {0: ref.log_softmax_backward(dout, ref.log_softmax(x))},
     "softmax_cross_entropy": lambda dout, x, t: {
@@ -69,7 +70,7 @@ GRADIENTS: dict[str, Any] = {
     "resample2d": lambda dout, x, *taps, **_: {0: ref.resample2d_backward(dout, *taps, x.shape)},
     "dropout": dropout_gradients,
 }
-KINKED = ("relu", "max_pool2d")
+KINKED = ("relu", "activation", "max_pool2d")
 SATURATED = ("special", "scale=30.0", "scale=10000.0", "-inf", "small")
 
 

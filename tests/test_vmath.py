@@ -1,4 +1,4 @@
-"""How exact the kernels' exp, log, sigmoid and tanh are, in units in the last place, by the ops."""
+"""How exact the kernels' exp, log, sigmoid, tanh and sin are, in units in the last place."""
 
 from __future__ import annotations
 
@@ -39,6 +39,22 @@ def log1p_exp(x: np.ndarray) -> np.ndarray:
     return np.array([_core.sigmoid_cross_entropy(v, one)[0] for v in x[:, None]], x.dtype)
 
 
+def expm1(x: np.ndarray) -> np.ndarray:
+    return _core.activation(x, "elu", 1.0, 1.0)  # for x <= 0, else x
+
+
+def exact_expm1(x: np.ndarray) -> np.ndarray:
+    return np.where(x > 0, x, np.expm1(np.minimum(x, 0)))
+
+
+def sin(x: np.ndarray) -> np.ndarray:
+    return _core.activation(x, "sinusoid")
+
+
+def cos(x: np.ndarray) -> np.ndarray:
+    return _core.activation_backward(np.ones_like(x), x, "sinusoid")
+
+
 def exact_sigmoid(x: np.ndarray) -> np.ndarray:
     e = np.exp(-np.abs(x))
     return np.where(x < 0, e, 1) / (1 + e)
@@ -75,8 +91,11 @@ def ulps(actual: np.ndarray, exact: np.ndarray) -> np.ndarray:
         (exp, np.exp, (-87.3, 88.7), (-708.3, 709.7), 1.25),
         (_core.sigmoid, exact_sigmoid, (-87.3, 40), (-708.3, 60), 2.0),
         (_core.tanh, np.tanh, (-12, 12), (-25, 25), 2.75),
+        (expm1, exact_expm1, (-100, 1), (-800, 1), 1.5),
+        (sin, np.sin, (-1e4, 1e4), (-1e6, 1e6), 2.75),
+        (cos, np.cos, (-1e4, 1e4), (-1e6, 1e6), 2.75),
     ],
-    ids=["exp", "sigmoid", "tanh"],
+    ids=["exp", "sigmoid", "tanh", "expm1", "sin", "cos"],
 )
 def test_ulps(
     function: Function,
@@ -123,6 +142,7 @@ def test_special_values(dtype: type) -> None:
         _core.sigmoid: [0.5, 0.5, 1, 0, NAN, 1, 0, 1, 0],
         _core.tanh: [0, -0.0, 1, -1, NAN, 1, -1, 1, -1],
         _core.relu: [0, 0, INF, 0, NAN, far, 0, big, 0],
+        expm1: [0, 0, INF, -1, NAN, far, -1, big, -1],
     }
     for function, expected in table.items():
         y = function(x)
@@ -140,6 +160,19 @@ def test_ends_of_the_range_of_exp(dtype: type) -> None:
     ends = exp(np.array([last - step, last + step, first + step, first - step], dtype))
     assert info.max / 1.01 < ends[0] <= info.max and ends[1] == INF
     assert info.tiny <= ends[2] < info.tiny * 1.01 and ends[3] == 0
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_sine_of_what_is_far_out(dtype: type) -> None:
+    """It loses digits with its argument; it never leaves its range."""
+    info = np.finfo(dtype)
+    x = np.exp(np.linspace(0, np.log(float(info.max)) - 1, 100_001)).astype(dtype)
+    for function in (sin, cos):
+        assert np.all(np.abs(function(x)) <= 1) and np.all(np.abs(function(-x)) <= 1)
+    x = x[x < 1e4]
+    np.testing.assert_array_equal(sin(x), -sin(-x))
+    np.testing.assert_array_equal(cos(x), cos(-x))
+    assert np.isnan(sin(np.array([INF, -INF, NAN], dtype))).all()
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

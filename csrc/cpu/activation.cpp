@@ -1,5 +1,5 @@
+#include "cpu/activation_rules.h"
 #include "cpu/loop.h"
-#include "cpu/vmath.h"
 
 namespace pynet::PYNET_ISA {
 namespace {
@@ -90,8 +90,89 @@ void tanh_backward_run(const ActivationBackwardArgs<T>& args, const Tile& tile) 
   backward<T>(args, tile, [](vec<T> dout, vec<T> y) { return dout * ((1 - y) * (1 + y)); });
 }
 
+// --- the family: one loop for each formula and each derivative, on whole vectors -----------------
+
+template <class T>
+using Loop = void (*)(T* out, const T* x, index_t n, T alpha, T beta);
+
+template <class T, class Formula>
+PYNET_INLINE void loop(T* out, const T* x, index_t n, const Formula& formula) {
+  for (index_t i = 0; i < n; i += kLanes<T>) store(out + i, formula(load(x + i)));
+}
+
+template <class T>
+struct RuleLoops {
+  Loop<T> y, dy;
+};
+
+#define PYNET_LOOPS(name, cost)                                                        \
+  {[](T* out, const T* x, index_t n, T alpha, T beta) {                                \
+     loop<T>(out, x, n, [=](vec<T> v) { return rules::name<T>::y(v, alpha, beta); });  \
+   },                                                                                  \
+   [](T* out, const T* x, index_t n, T alpha, T beta) {                                \
+     loop<T>(out, x, n, [=](vec<T> v) { return rules::name<T>::dy(v, alpha, beta); }); \
+   }},
+template <class T>
+constexpr RuleLoops<T> kRules[] = {PYNET_ACTIVATIONS(PYNET_LOOPS)};
+#undef PYNET_LOOPS
+
+PYNET_INLINE double rule_cost(Rule rule) {
+#define PYNET_COST(name, cost) cost,
+  constexpr double kCosts[] = {PYNET_ACTIVATIONS(PYNET_COST)};
+#undef PYNET_COST
+  return kCosts[static_cast<int>(rule)];
+}
+
+// The last elements go through a vector of their own, so that there is one copy of each formula.
+template <class T>
+PYNET_INLINE void evaluate(Loop<T> formula, T* out, const T* x, index_t n, T alpha, T beta) {
+  const index_t whole = n / kLanes<T> * kLanes<T>;
+  formula(out, x, whole, alpha, beta);
+  if (whole < n) {
+    T rest[kLanes<T>];
+    store(rest, load_n(x + whole, n - whole));
+    formula(rest, rest, kLanes<T>, alpha, beta);
+    store_n(out + whole, load(rest), n - whole);
+  }
+}
+
+template <class T>
+Work activation_plan(const RuleArgs<T>& args) {
+  return plan_elements(args.n, rule_cost(args.rule) * 2 * sizeof(T));
+}
+template <class T>
+void activation_run(const RuleArgs<T>& args, const Tile& tile) {
+  const index_t begin = tile.index * kChunk, end = min_of(args.n, begin + kChunk);
+  evaluate<T>(kRules<T>[static_cast<int>(args.rule)].y, args.y + begin, args.x + begin, end - begin,
+              args.alpha, args.beta);
+}
+
+template <class T>
+Work activation_backward_plan(const RuleBackwardArgs<T>& args) {
+  const double moved = (rule_cost(args.rule) + 2) * 2 * sizeof(T);
+  return plan_elements(args.grad == Grad::Skip ? 0 : args.n, moved);
+}
+template <class T>
+void activation_backward_run(const RuleBackwardArgs<T>& args, const Tile& tile) {
+  constexpr index_t kBlock = 512;
+  T slope[kBlock];
+  const Loop<T> derivative = kRules<T>[static_cast<int>(args.rule)].dy;
+  const index_t end = min_of(args.n, (tile.index + 1) * kChunk);
+  for (index_t i = tile.index * kChunk; i < end; i += kBlock) {
+    const index_t n = min_of(kBlock, end - i);
+    evaluate<T>(derivative, slope, args.x + i, n, args.alpha, args.beta);
+    for_vectors<T>(0, n, [&](index_t j, auto lanes) {
+      const vec<T> dx = lanes.load(args.dout + i + j) * lanes.load(slope + j);
+      T* p = args.dx + i + j;
+      lanes.store(p, args.grad == Grad::Add ? lanes.load(p) + dx : dx);
+    });
+  }
+}
+
 }  // namespace
 
+PYNET_EXPORT(activation, RuleArgs)
+PYNET_EXPORT(activation_backward, RuleBackwardArgs)
 PYNET_EXPORT(relu, ActivationArgs)
 PYNET_EXPORT(relu_backward, ActivationBackwardArgs)
 PYNET_EXPORT(sigmoid, ActivationArgs)

@@ -49,6 +49,64 @@ py::array tanh_backward(py::object dout, py::object y, py::object out, bool add)
   return backward("tanh_backward", kernels().tanh_backward, dout, y, out, add);
 }
 
+// --- the family ----------------------------------------------------------------------------------
+
+constexpr const char* kNames[] = {
+#define PYNET_NAME(name, cost) #name,
+    PYNET_ACTIVATIONS(PYNET_NAME)
+#undef PYNET_NAME
+};
+
+Rule rule_of(const Call& call, py::handle name) {
+  if (!py::isinstance<py::str>(name)) {
+    fail_type(call.op(), "name", "expected a name, got " + text_of(name));
+  }
+  std::string names;
+  int number = 0;
+  for (const char* known : kNames) {
+    if (PyUnicode_CompareWithASCIIString(name.ptr(), known) == 0) return static_cast<Rule>(number);
+    names += (number++ ? ", " : "") + std::string(known);
+  }
+  fail_value(call.op(), "name", "expected one of " + names + ", got " + text_of(name));
+}
+
+py::array activation(py::object x_object, py::object name, py::object alpha_object,
+                     py::object beta_object, py::object out) {
+  Call call("activation");
+  Array x = call.array("x", x_object);
+  const Rule rule = rule_of(call, name);
+  const double alpha = call.number("alpha", alpha_object), beta = call.number("beta", beta_object);
+  return call.dispatch([&](auto zero) {
+    using T = decltype(zero);
+    Array y = call.output<T>("out", out, x.shape(), true);
+    run(kernels().activation, RuleArgs<T>{y.data<T>(), x.data<T>(), y.size(), rule,
+                                          static_cast<T>(alpha), static_cast<T>(beta)});
+    return y.object();
+  });
+}
+
+py::array activation_backward(py::object dout_object, py::object x_object, py::object name,
+                              py::object alpha_object, py::object beta_object, py::object out,
+                              bool add) {
+  Call call("activation_backward");
+  Array x = call.array("x", x_object), dout = call.follower("dout", dout_object);
+  dout.expect_shape(x.shape(), "like x");
+  const Rule rule = rule_of(call, name);
+  const double alpha = call.number("alpha", alpha_object), beta = call.number("beta", beta_object);
+  if (add && out.is_none()) {
+    fail_value(call.op(), "out", "expected an array to add to, as add is True, got None");
+  }
+  return call.dispatch([&](auto zero) {
+    using T = decltype(zero);
+    Array dx = call.output<T>("out", out, x.shape(), true);
+    run(kernels().activation_backward,
+        RuleBackwardArgs<T>{dx.data<T>(), dout.data<T>(), x.data<T>(), x.size(), rule,
+                            static_cast<T>(alpha), static_cast<T>(beta),
+                            add ? Grad::Add : Grad::Write});
+    return dx.object();
+  });
+}
+
 }  // namespace
 
 void bind_activation(py::module_& m) {
@@ -65,6 +123,11 @@ void bind_activation(py::module_& m) {
   def_backward("relu_backward", &relu_backward);
   def_backward("sigmoid_backward", &sigmoid_backward);
   def_backward("tanh_backward", &tanh_backward);
+  m.def("activation", &activation, py::arg("x"), py::arg("name"), py::arg("alpha") = 1.0,
+        py::arg("beta") = 1.0, py::kw_only(), py::arg("out") = py::none());
+  m.def("activation_backward", &activation_backward, py::arg("dout"), py::arg("x"), py::arg("name"),
+        py::arg("alpha") = 1.0, py::arg("beta") = 1.0, py::kw_only(), py::arg("out") = py::none(),
+        py::arg("add") = false);
 }
 
 }  // namespace pynet

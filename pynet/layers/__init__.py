@@ -18,7 +18,35 @@ from pynet.functions import (
     step_function,
     sum_squared_error,
 )
-from pynet.layers.activation import Relu, Sigmoid, Tanh
+from pynet.layers.activation import (
+    ActivationLayer,
+    Celu,
+    Elu,
+    Gaussian,
+    Gelu,
+    GeluTanh,
+    HardShrink,
+    HardSigmoid,
+    HardSwish,
+    HardTanh,
+    Identity,
+    LeakyRelu,
+    LogSigmoid,
+    Mish,
+    Relu,
+    Relu6,
+    Selu,
+    Sigmoid,
+    Silu,
+    Sinusoid,
+    Softplus,
+    SoftShrink,
+    Softsign,
+    Step,
+    Swish,
+    Tanh,
+    TanhShrink,
+)
 from pynet.layers.adaptive import AdaptiveAveragePooling, AdaptiveMaxPooling
 from pynet.layers.affine import Affine
 from pynet.layers.arithmetic import AddLayer, MulLayer
@@ -30,6 +58,7 @@ from pynet.layers.group_normalization import GroupNormalization, LayerNormalizat
 from pynet.layers.local_response import LocalResponseNormalization
 from pynet.layers.loss import IdentityWithLoss, SigmoidWithLoss, SoftmaxWithLoss
 from pynet.layers.loss_layer import LossLayer
+from pynet.layers.maxout import Maxout
 from pynet.layers.normalization import BatchNormalization
 from pynet.layers.pooling import (
     AveragePooling,
@@ -39,12 +68,16 @@ from pynet.layers.pooling import (
     Pooling,
     Pooling1D,
 )
+from pynet.layers.randomized import RandomizedLayer
+from pynet.layers.rectifier import PRelu, RRelu
 from pynet.layers.resampling import Padding, Upsampling, ZeroPadding
 from pynet.layers.reshape import Flatten, Reshape
+from pynet.layers.softmax import LogSoftmax, Softmax, Softmin
 from pynet.layers.transposed import TransposedConvolution
 from pynet.util import col2im, im2col
 
 __all__ = [
+    "ActivationLayer",
     "AdaptiveAveragePooling",
     "AdaptiveMaxPooling",
     "AddLayer",
@@ -52,6 +85,7 @@ __all__ = [
     "AveragePooling",
     "AveragePooling1D",
     "BatchNormalization",
+    "Celu",
     "ChannelDropout",
     "Concat",
     "Container",
@@ -60,29 +94,58 @@ __all__ = [
     "DepthwiseConvolution",
     "Description",
     "Dropout",
+    "Elu",
     "Flatten",
+    "Gaussian",
+    "Gelu",
+    "GeluTanh",
     "GlobalAveragePooling",
     "GlobalMaxPooling",
     "GroupNormalization",
+    "HardShrink",
+    "HardSigmoid",
+    "HardSwish",
+    "HardTanh",
+    "Identity",
     "IdentityWithLoss",
     "Layer",
     "LayerNormalization",
+    "LeakyRelu",
     "LocalResponseNormalization",
+    "LogSigmoid",
+    "LogSoftmax",
     "LossLayer",
+    "Maxout",
+    "Mish",
     "MulLayer",
+    "PRelu",
     "Padding",
     "Pooling",
     "Pooling1D",
+    "RRelu",
+    "RandomizedLayer",
     "Relu",
+    "Relu6",
     "Reshape",
     "Residual",
     "Row",
+    "Selu",
     "Sequential",
     "Sigmoid",
     "SigmoidWithLoss",
+    "Silu",
+    "Sinusoid",
     "Slot",
+    "SoftShrink",
+    "Softmax",
     "SoftmaxWithLoss",
+    "Softmin",
+    "Softplus",
+    "Softsign",
+    "Step",
+    "Swish",
     "Tanh",
+    "TanhShrink",
     "TransposedConvolution",
     "Upsampling",
     "ZeroPadding",

@@ -6,27 +6,23 @@ import numpy as np
 
 from pynet import ops, rng
 from pynet._types import Array, ArrayLike
-from pynet.layers.base import Layer
 from pynet.layers.inputs import real_array
+from pynet.layers.randomized import RandomizedLayer
 
 
-class Dropout(Layer):
+class Dropout(RandomizedLayer):
     """In training y = x * mask, in test y = x * (1 - dropout_ratio), as in the book.
 
     Each mask element is 1 with probability 1 - dropout_ratio; `mask` is it as booleans. With
     `inverted` the division by 1 - dropout_ratio happens in training, and in test y = x.
 
-    The mask depends on `pynet.seed(n)`, the layer's number and its count of training steps, and on
-    nothing else: `np.random` is left alone. `dropout_number` is given in the order in which
-    layers are made; `dropout_step` grows by 1 with each forward pass in training.
+    Where the mask comes from, and what `dropout_number` and `dropout_step` are: RandomizedLayer.
 
     Raises ValueError for a ratio outside [0, 1], and for 1 with `inverted`.
 
     Source: Srivastava et al., "Dropout: A Simple Way to Prevent Neural Networks from
     Overfitting", 2014.
     """
-
-    state_names = ("dropout_number", "dropout_step")
 
     def __init__(self, dropout_ratio: float = 0.5, inverted: bool = False) -> None:
         if not 0 <= dropout_ratio <= 1 or (inverted and dropout_ratio == 1):
@@ -36,19 +32,9 @@ class Dropout(Layer):
             )
         self.dropout_ratio = dropout_ratio
         self.inverted = inverted
-        self.dropout_number = rng.next_number()
-        self.dropout_step = 0
+        super().__init__()
         self._mask: Array | None = None
         self._scale: float | None = None  # by what backward multiplies
-
-    @property
-    def dropout_step(self) -> int:
-        """The number of the next training step since the seed was set."""
-        return self._step if self._generation == rng.current()[1] else 0
-
-    @dropout_step.setter
-    def dropout_step(self, step: int) -> None:
-        self._step, self._generation = step, rng.current()[1]
 
     def forward(self, x: ArrayLike, train_flg: bool = True) -> Array:
         kept = 1.0 - self.dropout_ratio

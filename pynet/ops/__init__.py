@@ -9,6 +9,8 @@ ValueError, TypeError, IndexError or MemoryError and read `[op] argument: expect
 """
 
 from pynet.ops.activation import (
+    activation,
+    activation_backward,
     relu,
     relu_backward,
     sigmoid,
@@ -67,6 +69,8 @@ from pynet.ops.update import (
 )
 
 __all__ = [
+    "activation",
+    "activation_backward",
     "adadelta_update",
     "adagrad_update",
     "adam_update",

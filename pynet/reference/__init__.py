@@ -7,6 +7,8 @@ this module in the place of the C++ core.
 
 from pynet.reference._arrays import empty
 from pynet.reference.activation import (
+    activation,
+    activation_backward,
     relu,
     relu_backward,
     sigmoid,
@@ -65,6 +67,8 @@ from pynet.reference.update import (
 )
 
 __all__ = [
+    "activation",
+    "activation_backward",
     "adadelta_update",
     "adagrad_update",
     "adam_update",

@@ -1,4 +1,6 @@
-"""Activations. Backward takes the forward's output y: all three derivatives follow from it."""
+"""Activations. The derivatives of relu, sigmoid and tanh follow from the forward's output y, those
+of the family, whose formulas are in activation_rules.py, from x.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +8,7 @@ import numpy as np
 
 from pynet._types import Array, ArrayLike
 from pynet.reference._arrays import as_float, store
+from pynet.reference.activation_rules import RULES, Rule
 
 
 def relu(x: ArrayLike, *, out: Array | None = None) -> Array:
@@ -49,3 +52,32 @@ def tanh_backward(
     """Gradient of tanh: dx = dout (1 - y^2)."""
     y = as_float(y)
     return store(np.asarray(dout, y.dtype) * (1 - y * y), out, add)
+
+
+def activation(
+    x: ArrayLike, name: str, alpha: float = 1.0, beta: float = 1.0, *, out: Array | None = None
+) -> Array:
+    """One of the family: y = f(x)."""
+    x = as_float(x)
+    return store(_evaluate(RULES[name][0], x, alpha, beta), out)
+
+
+def activation_backward(
+    dout: ArrayLike,
+    x: ArrayLike,
+    name: str,
+    alpha: float = 1.0,
+    beta: float = 1.0,
+    *,
+    out: Array | None = None,
+    add: bool = False,
+) -> Array:
+    """Gradient of activation: dx = dout f'(x)."""
+    x = as_float(x)
+    return store(np.asarray(dout, x.dtype) * _evaluate(RULES[name][1], x, alpha, beta), out, add)
+
+
+def _evaluate(rule: Rule, x: Array, alpha: float, beta: float) -> Array:
+    """The rule in the dtype of x. The branch that `np.where` drops may overflow."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.asarray(rule(x, float(alpha), float(beta)), x.dtype)

@@ -48,6 +48,8 @@
   KERNEL(sigmoid_backward, ActivationBackwardArgs)                        \
   KERNEL(tanh, ActivationArgs)                                            \
   KERNEL(tanh_backward, ActivationBackwardArgs)                           \
+  KERNEL(activation, RuleArgs)                                            \
+  KERNEL(activation_backward, RuleBackwardArgs)                           \
   KERNEL(softmax, SoftmaxArgs)                                            \
   KERNEL(softmax_backward, SoftmaxBackwardArgs)                           \
   KERNEL(log_softmax, SoftmaxArgs)                                        \
