@@ -5,11 +5,12 @@ Network(layers, penalty=L1(1e-4))
 
 from __future__ import annotations
 
-import math
+import sys
 
 import numpy as np
 
 from pynet._types import Array
+from pynet.layers.inputs import real_number
 
 
 class Elastic:
@@ -24,11 +25,9 @@ class Elastic:
     """
 
     def __init__(self, l1: float, l2: float) -> None:
-        for name, value in (("l1", l1), ("l2", l2)):
-            if not 0 <= value < math.inf:
-                op = type(self).__name__
-                raise ValueError(f"[{op}] {name}: expected a finite number from 0, got {value!r}")
-        self.l1, self.l2 = l1, l2
+        op, most = type(self).__name__, sys.float_info.max
+        self.l1 = real_number(f"[{op}] l1", l1, 0, most, "a finite number from 0")
+        self.l2 = real_number(f"[{op}] l2", l2, 0, most, "a finite number from 0")
 
     def __call__(self, W: Array) -> float:
         """Return the penalty on W."""

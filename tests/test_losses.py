@@ -171,6 +171,15 @@ def test_other_literal_numbers():
     )
 
 
+def test_slopes_at_the_margin():
+    layer = losses.Hinge()
+    layer.forward(np.array([0.999, 1.0, 1.001, -0.999, -1.0]), [1, 1, 1, 0, 0])
+    np.testing.assert_allclose(layer.backward(), np.array([-1, 0, 0, 1, 0]) / 5)
+    several = losses.MultiClassHinge()
+    several.forward(np.array([[1.0, 0.001, 0.0, -0.001]]), [0])
+    np.testing.assert_array_equal(several.backward(), [[-1, 1, 0, 0]])
+
+
 # ---- far out -----------------------------------------------------------------------------------
 
 
@@ -180,8 +189,9 @@ def test_nothing_overflows():
     assert losses.softmax_cross_entropy(far, t, class_weight=[1, 2]) == 2e4
     assert losses.sigmoid_cross_entropy(far, [[0, 1]], class_weight=[1, 1]) == 2e4
     assert losses.log_cosh(far, [[0, 0]]) == pytest.approx(1e4 - math.log(2), rel=1e-15)
-    small = np.array([1e-9, -1e-9])
-    assert losses.log_cosh(small, [0, 0]) == pytest.approx(0.5e-18, rel=1e-9)
+    for e in (1e-9, 1e-5, 1e-3, 0.02):  # log(cosh(e)) itself would lose all digits
+        series = e**2 / 2 - e**4 / 12 + e**6 / 45
+        assert losses.log_cosh([e, -e], [0.0, 0.0]) == pytest.approx(series, rel=1e-11)
     assert losses.huber(far, [[0, 0]]) == 1e4 - 0.5
 
 

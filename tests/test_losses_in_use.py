@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
 from loss_cases import CASES, drawn, every_loss, scores
 
-from pynet import losses
+from pynet import losses, metrics
+from pynet.datasets import train_val_test_split
 from pynet.layers import Affine
 from pynet.networks import Network, TwoLayerNet, TwoLayerNetSigmoid
+from pynet.trainer import Trainer
 
 OF_SCORES = [case for case in CASES if case.x is scores]
 
@@ -105,11 +108,26 @@ def test_a_refused_plain_pass_keeps_the_weighted_one():
         (lambda: losses.Huber(math.nan), r"\[huber\] delta: expected"),
         (lambda: losses.SoftmaxWithLoss(label_smoothing=1.5), "label_smoothing: expected"),
         (lambda: losses.huber([1.0], [1.0], math.inf), "delta: expected"),
+        (lambda: losses.smooth_labels([[0, 1]], 2), r"\[smooth_labels\] label_smoothing: .* got 2"),
+        (lambda: losses.smooth_labels([0, 1], 0.1), r"\[smooth_labels\] t: expected rows"),
         (lambda: losses.Hinge().backward(), r"\[Hinge.backward\] x: expected forward"),
     ],
 )
 def test_bad_options(make, words):
     with pytest.raises(ValueError, match=words):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: losses.Huber("1"), r"^\[huber\] delta: expected a finite number above 0, got str"),
+        (lambda: losses.SoftmaxWithLoss(label_smoothing=None), "label_smoothing: .* got NoneType"),
+        (lambda: losses.smooth_labels(["a"], 0.1), r"^\[smooth_labels\] t: expected real numbers"),
+    ],
+)
+def test_options_that_are_no_numbers(make, words):
+    with pytest.raises(TypeError, match=words):
         make()
 
 
@@ -177,3 +195,44 @@ def test_a_network_learns_with_it(case):
         for key in net.params:
             net.params[key] -= 0.05 * grads[key]
     assert seen[-1] < seen[0]
+
+
+def test_a_trainer_trains_regression_and_measures_it():
+    """120 samples with a few outliers: loss and absolute error fall, accuracy is not asked for."""
+    rng = np.random.default_rng(0)
+    np.random.seed(0)
+    x = rng.standard_normal((120, 3))
+    t = x @ [[1.0], [-2.0], [0.5]] + 0.1 * rng.standard_normal((120, 1))
+    t[::20] += 30
+    (x, t), validation, test = train_val_test_split(x, t)
+    trainer = Trainer(
+        *(net_of(losses.Huber(), 1), x, t, *test, 12, 12, "SGD", {"lr": 0.3}),
+        verbose=False,
+        sampling="epoch",
+        validation=validation,
+        metrics={"mae": metrics.mean_absolute_error},
+    )
+    trainer.train()
+    history = trainer.history
+    assert "train_accuracy" not in history
+    assert history["validation_loss"][-1] < history["validation_loss"][0]
+    assert history["mae"][-1] < history["mae"][0]
+
+
+def test_metrics_of_classes_in_a_trainer():
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((60, 3))
+    t = x.argmax(axis=1)
+    named = {
+        "f1": metrics.f1,
+        "auc": metrics.roc_auc,
+        "top 2": partial(metrics.top_k_accuracy, k=2),
+    }
+    trainer = Trainer(
+        *(net_of(losses.SoftmaxWithLoss(), 3), x, t, x, t, 5, 10, "SGD", {"lr": 0.5}),
+        verbose=False,
+        validation=(x, t),
+        metrics=named,
+    )
+    trainer.train()
+    assert all(0.5 < trainer.history[name][-1] <= 1 for name in named)

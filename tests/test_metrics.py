@@ -147,6 +147,9 @@ def test_by_hand():
     np.testing.assert_allclose(metrics.recall(t, y, None), [2 / 3, 0.5, 0])
     np.testing.assert_allclose(metrics.f1(t, y, None), [4 / 7, 0.5, 0])
     assert metrics.f1(t, y, "micro") == 0.5
+    # class 1 is said and never there: it counts in the mean, class 2 does not
+    assert metrics.f1([0, 0, 3], [0, 1, 3]) == pytest.approx((2 / 3 + 0 + 1) / 3)
+    assert sk.f1_score([0, 0, 3], [0, 1, 3], average="macro") == pytest.approx((2 / 3 + 1) / 3)
     assert metrics.r2([1, 2, 3], [2, 2, 2]) == 0 and metrics.r2([1, 2], [1, 2]) == 1
 
 

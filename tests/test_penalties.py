@@ -103,5 +103,7 @@ def test_l1_makes_weights_0_and_l2_only_small():
     ],
 )
 def test_bad_strengths(make):
+    with pytest.raises(TypeError, match=r"^\[L1\] l1: expected a finite number from 0, got str"):
+        L1("1")
     with pytest.raises(ValueError, match=r"^\[(L1|L2|Elastic)\] l[12]: expected a finite number"):
         make()

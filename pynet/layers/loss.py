@@ -11,6 +11,7 @@ import numpy as np
 
 from pynet import ops
 from pynet._types import Array, ArrayLike
+from pynet.layers.inputs import real_array, real_number
 from pynet.layers.loss_layer import BinaryLoss, ClassLoss, LossLayer, times
 
 
@@ -36,12 +37,7 @@ class SoftmaxWithLoss(ClassLoss):
         self, *, class_weight: ArrayLike | None = None, label_smoothing: float = 0.0
     ) -> None:
         super().__init__(class_weight=class_weight)
-        if not 0 <= label_smoothing <= 1:
-            raise ValueError(
-                f"[{self.op}] label_smoothing: expected a number from 0 to 1, "
-                f"got {label_smoothing!r}"
-            )
-        self.label_smoothing = label_smoothing
+        self.label_smoothing = _smoothing(self.op, label_smoothing)
 
     def _has_kernel(self) -> bool:
         return not self.label_smoothing
@@ -128,6 +124,17 @@ class IdentityWithLoss(LossLayer):
         return ops.squared_error_backward(self.y, self.t, scale=scale)
 
 
-def smooth_labels(t: Array, label_smoothing: float) -> Array:
-    """Return (1 - eps) * t + eps / D for rows t (N, D), eps = label_smoothing."""
+def smooth_labels(t: ArrayLike, label_smoothing: float) -> Array:
+    """Return (1 - eps) * t + eps / D for rows t (N, D), eps = label_smoothing.
+
+    Raises ValueError for another shape, or eps outside 0 to 1.
+    """
+    t = real_array("[smooth_labels] t", t)
+    if t.ndim != 2:
+        raise ValueError(f"[smooth_labels] t: expected rows (N, D), got {t.shape}")
+    label_smoothing = _smoothing("smooth_labels", label_smoothing)
     return (1 - label_smoothing) * t + label_smoothing / t.shape[-1]
+
+
+def _smoothing(op: str, value: float) -> float:
+    return real_number(f"[{op}] label_smoothing", value, 0, 1, "a number from 0 to 1")

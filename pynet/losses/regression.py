@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 import math
+import sys
 
 import numpy as np
 
 from pynet._types import Array, ArrayLike
+from pynet.layers.inputs import real_number
 from pynet.layers.loss_layer import LossLayer
 
 
@@ -64,9 +66,8 @@ class Huber(RegressionLoss):
 
     def __init__(self, delta: float = 1.0, *, class_weight: ArrayLike | None = None) -> None:
         super().__init__(class_weight=class_weight)
-        if not 0 < delta < math.inf:
-            raise ValueError(f"[huber] delta: expected a finite number above 0, got {delta!r}")
-        self.delta = delta
+        where, expected = f"[{self.op}] delta", "a finite number above 0"
+        self.delta = real_number(where, delta, sys.float_info.min, sys.float_info.max, expected)
 
     def _terms(self, y: Array, t: Array) -> Array:
         size = np.abs(y - t)
