@@ -106,6 +106,31 @@ _ENTRIES = (
         "Is a net with dropout the average of many thinned nets?",
         "fitting:dropout_ensemble",
     ),
+    Entry(
+        "batch-sizes",
+        "What does the batch size do to time, direction, accuracy and flatness?",
+        "batch_sizes:batch_sizes",
+    ),
+    Entry(
+        "online-against-batch",
+        "Is online learning better than batch training, over 24 data sets?",
+        "online:online_against_batch",
+    ),
+    Entry(
+        "early-stopping",
+        "When is it time to stop training, and what does it give?",
+        "tuning:early_stopping",
+    ),
+    Entry(
+        "hyperparameter-search",
+        "Does random search find better hyperparameters than a grid at equal budget?",
+        "tuning:hyperparameter_search",
+    ),
+    Entry(
+        "ensembles",
+        "How much better are five networks together than each alone?",
+        "ensembles:ensembles",
+    ),
     # 7, 8: convolution, depth, speed, precision
     Entry(
         "naive-conv",
