@@ -6,7 +6,7 @@ import csv
 
 import numpy as np
 import pytest
-from trainer_cases import Bare, Own, numbered, samples
+from trainer_cases import Bare, Own, numbered, samples, scripted
 
 import pynet
 from pynet.callbacks import (
@@ -15,37 +15,11 @@ from pynet.callbacks import (
     CSVLog,
     EarlyStopping,
     LambdaCallback,
+    ReduceRateOnPlateau,
     Report,
 )
 from pynet.networks import MultiLayerNetExtend
 from pynet.trainer import Trainer
-
-
-class Scripted(Bare):
-    """A net whose validation metric is a given list, epoch by epoch; W counts the steps."""
-
-    def __init__(self, values):
-        super().__init__()
-        self.values = iter(values)
-
-    def predict(self, x):
-        return np.zeros((len(x), 1))
-
-
-def scripted(values, callbacks, **kwargs):
-    net = Scripted(values)
-    metrics = {"score": lambda t, y: next(net.values)}
-    trainer = Trainer(
-        *(net, *numbered(4), *numbered(3), 9, 2, "sgd", {"lr": 1.0}),
-        verbose=False,
-        sampling="epoch",
-        validation=numbered(5),
-        metrics=metrics,
-        callbacks=callbacks,
-        **kwargs,
-    )
-    return net, trainer
-
 
 # ---- the methods ---------------------------------------------------------------------------------
 
@@ -145,6 +119,7 @@ def test_it_prints_why_and_then_the_test_accuracy(capsys):
         lambda metric: EarlyStopping(metric),
         lambda metric: Report(lambda epoch, value: None, metric),
         lambda metric: Checkpoint("never", best=metric),
+        lambda metric: ReduceRateOnPlateau(metric),
     ],
 )
 @pytest.mark.parametrize("metric", ["test_accuracy", "train_accuracy", "loss", "f2"])

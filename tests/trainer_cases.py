@@ -83,3 +83,29 @@ class Own:
         first, norm, _, _, last = self.layers.values()
         weights = {"W1": first.dW, "b1": first.db, "W2": last.dW, "b2": last.db}
         return weights | {"gamma": norm.dgamma, "beta": norm.dbeta}
+
+
+class Scripted(Bare):
+    """A net whose validation metric is a given list, epoch by epoch; W counts the steps."""
+
+    def __init__(self, values):
+        super().__init__()
+        self.values = iter(values)
+
+    def predict(self, x):
+        return np.zeros((len(x), 1))
+
+
+def scripted(values, callbacks, **kwargs):
+    net = Scripted(values)
+    metrics = {"score": lambda t, y: next(net.values)}
+    trainer = Trainer(
+        *(net, *numbered(4), *numbered(3), 9, 2, "sgd", {"lr": 1.0}),
+        verbose=False,
+        sampling="epoch",
+        validation=numbered(5),
+        metrics=metrics,
+        callbacks=callbacks,
+        **kwargs,
+    )
+    return net, trainer
