@@ -44,7 +44,7 @@ def batch_sizes(lab: Lab) -> Result:
     epochs, seconds = lab.pick((5, 4.0), (1, 0.02))
     sizes = [size for size in (1, 10, 100, 1000) if size < N] + [N]
     rows: dict[int, dict[str, Any]] = {}
-    rates = lab.pick(_RATES, _RATES[2:4])
+    rates = lab.pick(_RATES, _RATES[2:3])
     for size in lab.over(sizes, "batch sizes"):
         # Each size gets the learning rate that suits it, chosen on validation data.
         tried = {rate: _train(lab, data, size, rate, epochs=epochs) for rate in rates}
@@ -134,6 +134,8 @@ def _draw(figure: Any, sizes: list[int], rows: Any, cosines: Any) -> None:
     panels = figure.subplots(2, 3)
     for axes in panels.flat:
         axes.set(xscale="log", xlabel="batch size")
+        axes.set_xticks(sizes, [str(size) for size in sizes])
+        axes.minorticks_off()
 
     def line(axes: Any, i: int, values: list[float], label: str | None = None) -> None:
         axes.plot(
@@ -151,8 +153,9 @@ def _draw(figure: Any, sizes: list[int], rows: Any, cosines: Any) -> None:
     ):
         line(axes, 0, [rows[size][name] for size in sizes])
         axes.set(title=title, ylabel=unit)
-    update.set_yscale("log")
-    epoch.set_yscale("log")
+    for axes in (update, epoch):
+        axes.set_yscale("log")
+        axes.minorticks_off()
     for i, (name, found) in enumerate(cosines.items()):
         means = [np.mean(values) for values in found.values()]
         lows, highs = ([limit(v) for v in found.values()] for limit in (min, max))

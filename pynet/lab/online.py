@@ -24,7 +24,7 @@ def online_against_batch(lab: Lab) -> Result:
     Source: Wilson and Martinez, "The General Inefficiency of Batch Training for Gradient Descent
     Learning", 2003.
     """
-    epochs, seeds = lab.pick(30, 1), lab.pick(3, 1)
+    epochs, seeds = lab.pick(20, 1), lab.pick(3, 1)
     rates = lab.pick(_RATES, _RATES[2:3])
     rows = {}
     for each in lab.over(small_sets(lab.seed, lab.pick(None, 2)), "sets"):

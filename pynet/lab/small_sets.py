@@ -11,7 +11,7 @@ import numpy as np
 from pynet._types import Array
 from pynet.datasets import stratified_split
 
-LIMIT = 500  # samples used of a set
+LIMIT = 400  # samples used of a set
 
 
 class SmallSet(NamedTuple):
@@ -40,7 +40,8 @@ def small_sets(seed: int = 0, count: int | None = None) -> list[SmallSet]:
 
 def _prepared(name: str, generated: bool, x: Array, t: Array, seed: int) -> SmallSet:
     order = np.random.default_rng(seed).permutation(len(x))[:LIMIT]
-    x, t = np.asarray(x, np.float32)[order], np.asarray(t, np.int64)[order]
+    _, t = np.unique(t, return_inverse=True)  # class numbers from 0
+    x, t = np.asarray(x, np.float32)[order], t[order]
     rest, test = stratified_split(t, 0.3, seed)
     learn, hold = stratified_split(t[rest], 0.25, seed)
     learn, hold = rest[learn], rest[hold]

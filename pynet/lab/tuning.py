@@ -21,7 +21,7 @@ def hyperparameter_search(lab: Lab) -> Result:
     """Compare grid, random and coarse-to-fine search at one budget, as the book does on MNIST."""
     (x, t), _ = lab.mnist()
     N, epochs = lab.pick((500, 50), (100, 2))
-    trials = lab.pick(36, 6)
+    trials = lab.pick(36, 4)
     updates = 0
 
     def objective(trial: Trial) -> float:
@@ -113,6 +113,7 @@ def _draw_values(axes: Any, found: dict[str, SearchResult]) -> None:
     axes.set(xscale="log", xlabel="learning rate", ylabel="validation accuracy, %", ylim=(0, 100))
     axes.legend(loc="upper left")
     axes.set_title("every trial")
+    axes.minorticks_off()
 
 
 def _draw_rounds(axes: Any, result: SearchResult) -> None:
@@ -133,6 +134,7 @@ def _draw_rounds(axes: Any, result: SearchResult) -> None:
     axes.set_ylim(10**-8.3, 10**0.4)
     axes.legend(loc="upper center", ncols=3, fontsize=7.5, columnspacing=1, handletextpad=0.3)
     axes.set_title("from coarse to fine")
+    axes.minorticks_off()
 
 
 def early_stopping(lab: Lab) -> Result:
