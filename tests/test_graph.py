@@ -9,6 +9,7 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 from gradcheck import numerical_gradient
+from layer_cases import LAYERS
 from network_cases import every_net, make
 
 import pynet
@@ -21,9 +22,11 @@ from pynet.layers import (
     BatchNormalization,
     Concat,
     Convolution,
+    Flatten,
     Layer,
     Pooling,
     Relu,
+    Reshape,
     Residual,
     Sequential,
 )
@@ -293,6 +296,20 @@ def test_own_layers_can_be_drawn():
 
     drawing = graph.of(Sequential(Mine(), Sequential()), (3,))
     assert drawing.nodes[1].lines[0] == "Mine" and drawing.nodes[1].lines[1].endswith("…")
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_every_layer_can_be_drawn_and_looked_at(name):
+    build, x_shape = LAYERS[name]
+    layer = build(np.float64)
+    drawing = graph.of(layer, x_shape[1:])
+    out = layer.describe(x_shape).out_shape
+    assert drawing.edges[-1].text == "×".join(map(str, out[1:]))
+    assert drawing.nodes[1].lines[0] == type(layer).__name__
+    network = Network([Flatten(), Reshape(*x_shape[1:]), layer, Affine.sized(2)])
+    x = np.random.default_rng(0).standard_normal(x_shape)
+    report = pynet.diagnose(network, x, np.zeros(len(x), int))
+    assert len(report.rows) == 4 and np.isfinite([row.std for row in report.rows]).all()
 
 
 def test_what_is_refused(tmp_path):

@@ -253,7 +253,14 @@ def symmetry(lab: Lab) -> Result:
 
 
 def _rank(W: Array) -> int:
-    """The rank of W: that of a random projection to few more rows than W has columns, for speed."""
-    projection = np.random.default_rng(0).standard_normal((W.shape[1] + 20, len(W)))
-    values = np.linalg.svd(projection @ W, compute_uv=False)
-    return int(np.sum(values > 1e-8 * values[0]))
+    """How many columns are left when what earlier ones explain is taken away (Gram-Schmidt)."""
+    rest = np.array(W, np.float64)
+    squares = np.square(rest).sum(axis=0)
+    least, rank = 1e-16 * squares.max(), 0
+    while squares.max() > least:
+        one = rest[:, squares.argmax()]
+        one = one / np.sqrt(np.square(one).sum())
+        rest -= one[:, None] * (one[:, None] * rest).sum(axis=0)
+        squares = np.square(rest).sum(axis=0)
+        rank += 1
+    return rank
