@@ -12,35 +12,28 @@ from pynet.optimizers import Momentum, MovingAverage, StochasticAverage
 from pynet.schedules import ReduceOnPlateau
 from pynet.trainer import Trainer
 
+VALUES = [1, 2, 2, 2, 3, 3, 3, 3, 3]
 
-def test_the_rate_falls_on_a_plateau(tmp_path):
-    """The factor holds for the steps after the epoch, and a resumed run goes on with it."""
-    values = [1, 2, 2, 2, 3, 3, 3, 3, 3]
 
-    def plateau():
-        return ReduceRateOnPlateau("score", ReduceOnPlateau(0.5, patience=1, mode="max"))
+def plateau():
+    return ReduceRateOnPlateau("score", ReduceOnPlateau(0.5, patience=1, mode="max"))
 
-    def rates(trainer, seen):
-        trainer.callbacks.append(LambdaCallback(step=lambda run: seen.append(run.optimizer.lr)))
 
-    seen, callback = [], plateau()
-    net, trainer = scripted(values, [callback])
-    rates(trainer, seen)
+def watched(values, callback, **options):
+    """A run and the list of its learning rates."""
+    seen = []
+    look = LambdaCallback(step=lambda run: seen.append(run.optimizer.lr))
+    return (*scripted(values, [callback, look], **options), seen)
+
+
+def test_the_rate_falls_on_a_plateau():
+    """The factor holds for the steps after the epoch."""
+    callback = plateau()
+    _, trainer, seen = watched(VALUES, callback)
     trainer.train()
     expected = [1, 1, 1, 1, 0.5, 0.5, 0.5, 0.25, 0.25]  # epochs 3 and 4, then 6 and 7 are no better
     assert seen == [rate for rate in expected for _ in range(2)]
     assert trainer.rate_factor == 0.125
-
-    _, one = scripted(values, [plateau()])
-    for _ in range(10):
-        one.train_step()
-    one.save(tmp_path / "c")
-    later = []
-    _, two = scripted(values[5:], [plateau()])
-    rates(two, later)
-    two.resume(tmp_path / "c")
-    two.train()
-    assert later == seen[10:]
 
     trainer.current_iter = 0  # a new run begins with the whole rate
     callback.begin(trainer)
@@ -48,15 +41,27 @@ def test_the_rate_falls_on_a_plateau(tmp_path):
 
 
 def test_the_rate_falls_within_a_schedule():
-    rule = ReduceOnPlateau(0.5, patience=1, mode="max")
-    _, trainer = scripted([1] * 9, [ReduceRateOnPlateau("score", rule)], schedule="cosine")
-    seen = []
-    trainer.callbacks.append(LambdaCallback(step=lambda run: seen.append(run.optimizer.lr)))
+    _, trainer, seen = watched([1] * 9, plateau(), schedule="cosine")
     trainer.train()
     for step, rate in enumerate(seen):
         factor = 0.5 ** max((step // 2 - 1) // 2, 0)
         assert rate == pytest.approx(factor * 0.5 * (1 + np.cos(np.pi * step / 18)))
     assert ReduceRateOnPlateau("mae error").rule.mode == "min"
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+def test_a_resumed_run_goes_on_with_the_rate(tmp_path, schedule):
+    _, whole, expected = watched(VALUES, plateau(), schedule=schedule)
+    whole.train()
+    _, one, _ = watched(VALUES, plateau(), schedule=schedule)
+    for _ in range(10):
+        one.train_step()
+    one.save(tmp_path / "c")
+    _, two, seen = watched(VALUES[5:], plateau(), schedule=schedule)
+    two.resume(tmp_path / "c")
+    assert two.rate_factor == 0.5
+    two.train()
+    assert seen == expected[10:]
 
 
 @pytest.mark.parametrize("average", [MovingAverage(0.5), StochasticAverage()])

@@ -180,6 +180,7 @@ class Run:
                 trainer.train_acc_list,
                 trainer.test_acc_list,
                 f"{settings['model']} on {os.path.basename(settings['data'])}",
+                trainer.history.get("validation_accuracy", ()),
             )
         except ImportError as error:
             print(f"no {path}: {missing_extra(error, 'plot')}")

@@ -67,9 +67,9 @@ def online_against_batch(lab: Lab) -> Result:
         },
         f"Over {len(rows)} sets, {real.sum()} real and {(~real).sum()} generated, the mean "
         f"test accuracy after {epochs} epochs is {means[0]:.1f} % online, {means[1]:.1f} % with "
-        f"batches of 10 and {means[2]:.1f} % with the full batch, each with the learning rate that "
-        f"suits it: {_COLUMNS[i]} is the best on average. It is the best, or as good as the best, "
-        f"on {best[i]} sets (online on {best[0]}, 10 on {best[1]}, full batch on {best[2]}).",
+        f"batches of 10 and {means[2]:.1f} % with the full batch, which makes one update an epoch; "
+        f"each with the learning rate that suits it, {_COLUMNS[i]} is the best on average. "
+        f"It is the best, or as good as the best, on {best[i]} sets (online on {best[0]}, 10 on {best[1]}, full batch on {best[2]}).",
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from pynet.serialization.files import PathLike
 from pynet.util import smooth_curve
-from pynet.viz.style import BLUE, GRAY, ORANGE, new_figure, save_figure, styled
+from pynet.viz.style import BLUE, GRAY, GREEN, ORANGE, new_figure, save_figure, styled
 
 
 def save_curves(
@@ -18,6 +18,7 @@ def save_curves(
     train_acc: Sequence[float],
     test_acc: Sequence[float],
     title: str = "",
+    validation_acc: Sequence[float] = (),
 ) -> None:
     """Draw loss and accuracy over the steps of a run and write them as a PNG, atomically.
 
@@ -28,6 +29,7 @@ def save_curves(
         train_acc: the accuracies then, of the training data.
         test_acc: those of the test data.
         title: above the picture.
+        validation_acc: those of validation data, where there are some.
 
     Raises:
         ImportError: matplotlib is not installed.
@@ -52,9 +54,12 @@ def save_curves(
     marks = max(1, len(steps) // 20)
     right.plot(steps, train_acc, "o-", color=BLUE, label="training", markevery=marks, **style)
     right.plot(steps, test_acc, "s--", color=ORANGE, label="test", markevery=marks, **style)
+    if len(validation_acc):
+        label = "validation"
+        right.plot(steps, validation_acc, "^-.", color=GREEN, label=label, markevery=marks, **style)
     right.set_ylabel("accuracy")
     right.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{100 * y:g} %"))
-    if test_acc:
+    if test_acc and not len(validation_acc):  # whose line it would cross
         right.annotate(
             f"{100 * test_acc[-1]:.2f} %",
             (steps[-1], test_acc[-1]),
