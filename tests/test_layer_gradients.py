@@ -8,13 +8,22 @@ from gradcheck import gradient_error, numerical_gradient
 from layer_cases import LAYERS, draw
 
 from pynet.layers import (
+    AdaptiveAveragePooling,
+    AdaptiveMaxPooling,
     Affine,
     AveragePooling,
+    AveragePooling1D,
     BatchNormalization,
+    ChannelDropout,
     Concat,
     Convolution,
+    Convolution1D,
+    DepthwiseConvolution,
     Dropout,
+    GroupNormalization,
     IdentityWithLoss,
+    LayerNormalization,
+    LocalResponseNormalization,
     Pooling,
     Relu,
     Residual,
@@ -23,6 +32,8 @@ from pynet.layers import (
     SigmoidWithLoss,
     SoftmaxWithLoss,
     Tanh,
+    TransposedConvolution,
+    Upsampling,
 )
 
 LIMIT = 1e-7
@@ -70,6 +81,47 @@ CASES = {
         AveragePooling(3, 3, stride=2, pad=1, count_pad=False),
         draw(2, 2, 5, 4),
     ),
+    "AveragePooling1D, everything": (AveragePooling1D(3, 1, 1), draw(2, 2, 6)),
+    "AdaptiveAveragePooling to more": (AdaptiveAveragePooling((5, 4)), draw(2, 2, 3, 3)),
+    "AdaptiveMaxPooling to more": (AdaptiveMaxPooling((5, 4)), spread(2, 2, 3, 3)),
+    "Convolution1D in groups": (
+        Convolution1D(draw(4, 2, 2), draw(4), 1, 2, 3, groups=2),
+        draw(2, 4, 5),
+    ),
+    "DepthwiseConvolution, dilated": (
+        DepthwiseConvolution(draw(3, 1, 2, 3), None, 1, 2, dilation=2),
+        draw(2, 3, 4, 5),
+    ),
+    "TransposedConvolution, dilated": (
+        TransposedConvolution(draw(3, 2, 2, 3), draw(2), (1, 2), (1, 2), (2, 1)),
+        draw(2, 3, 4, 5),
+    ),
+    "TransposedConvolution without bias": (
+        TransposedConvolution(draw(4, 1, 3, 3), None, 3, groups=4, output_pad=2),
+        draw(2, 4, 2, 3),
+    ),
+    "LayerNormalization of the last axis": (
+        LayerNormalization(draw(5), draw(5, seed=1)),
+        draw(2, 3, 4, 5),
+    ),
+    "GroupNormalization, one group": (
+        GroupNormalization(draw(3), draw(3, seed=1), 1, eps=0.1),
+        draw(3, 3, 4),
+    ),
+    "GroupNormalization, each channel": (
+        GroupNormalization(draw(3), draw(3, seed=1), 3),
+        draw(2, 3, 3, 2),
+    ),
+    "GroupNormalization of rows": (
+        GroupNormalization(draw(12), draw(12, seed=1), 3),
+        draw(3, 12),
+    ),
+    "LocalResponseNormalization, even n": (
+        LocalResponseNormalization(4, 0.5, 0.3, 1.2),
+        draw(2, 6, 2, 2),
+    ),
+    "Upsampling of one pixel": (Upsampling(3, "bilinear"), draw(2, 2, 1, 1)),
+    "ChannelDropout, inverted": (ChannelDropout(0.4, inverted=True), draw(3, 4, 2, 2)),
     "Dropout, inverted": (Dropout(0.4, inverted=True), draw(4, 5)),
     "BatchNormalization per element": (norm(12), draw(6, 3, 2, 2)),
     "BatchNormalization, eps": (norm(3, eps=0.1), draw(6, 3)),

@@ -87,6 +87,11 @@ _ENTRIES = (
         "batch_norm:batch_norm_scales",
     ),
     Entry(
+        "batch-norm-placement",
+        "Does batch normalisation belong before or after the activation?",
+        "batch_norm:batch_norm_placement",
+    ),
+    Entry(
         "capacity",
         "How do too small, right and too large nets differ while they learn?",
         "fitting:capacity",
