@@ -69,7 +69,8 @@ def online_against_batch(lab: Lab) -> Result:
         f"test accuracy after {epochs} epochs is {means[0]:.1f} % online, {means[1]:.1f} % with "
         f"batches of 10 and {means[2]:.1f} % with the full batch, which makes one update an epoch; "
         f"each with the learning rate that suits it, {_COLUMNS[i]} is the best on average. "
-        f"It is the best, or as good as the best, on {best[i]} sets (online on {best[0]}, 10 on {best[1]}, full batch on {best[2]}).",
+        f"It is the best, or as good as the best, on {best[i]} sets (online on {best[0]}, 10 on "
+        f"{best[1]}, full batch on {best[2]}).",
     )
 
 
