@@ -22,7 +22,7 @@ import numpy as np
 
 import pynet
 from pynet.datasets import load_mnist
-from pynet.lab import CATALOG, Lab
+from pynet.lab import CATALOG, Lab, plain
 from pynet.layers import Affine, Sigmoid
 from pynet.networks import DeepConvNet, Network, SimpleConvNet, TwoLayerNet, TwoLayerNetSigmoid
 from pynet.trainer import Trainer
@@ -41,6 +41,7 @@ class Figure(NamedTuple):
     name: str
     measure: Callable[[int], Values]
     rows: Callable[[list[Values]], Iterable[tuple[str, str, str, str]]]
+    only_seed: int | None = None  # one run holds all seeds
 
 
 def trained(
@@ -102,7 +103,7 @@ def ch08(seed: int) -> Values:
 
 def from_lab(name: str) -> Callable[[int], Values]:
     """The numbers of an experiment of `pynet lab`."""
-    return lambda seed: dict(CATALOG[name].run(Lab(seed=seed)).numbers)
+    return lambda seed: plain(CATALOG[name].run(Lab(seed=seed)).numbers)
 
 
 # ---- rows: what, the book's figure, each seed and the mean, the verdict --------------------------
@@ -146,10 +147,62 @@ def ch03_rows(found: list[Values]) -> Iterable[tuple[str, str, str, str]]:
     )
 
 
+NEAR_THE_END = "mean loss of iterations 1801 to 1900"
+
+
+def optimizer_rows(found: list[Values]) -> Iterable[tuple[str, str, str, str]]:
+    book = {"SGD": "0.15", "Momentum": "0.05", "AdaGrad": "0.016", "Adam": "0.03"}
+    for name, figure in book.items():
+        ends = [v[NEAR_THE_END] for v in found]
+        holds = verdict(end["SGD"] >= 2 * end[name] for end in ends) if name != "SGD" else ""
+        what = f"ch06, optimizers: {name}" + (", at most half of SGD's" if holds else "")
+        yield what, figure, numbers(end[name] for end in ends), holds
+
+
+def initial_rows(found: list[Values]) -> Iterable[tuple[str, str, str, str]]:
+    for name, figure in {"std 0.01": "2.3", "Xavier": "0.38", "He": "0.29"}.items():
+        yield (
+            f"ch06, initial values: {name}",
+            figure,
+            numbers(v[NEAR_THE_END][name] for v in found),
+            "",
+        )
+
+
+def batch_norm_rows(found: list[Values]) -> Iterable[tuple[str, str, str, str]]:
+    normed = [sum(a >= 0.3 for a in v["best"]["with batch norm"]) for v in found]
+    plain_net = [sum(a < 0.2 for a in v["best"]["without"]) for v in found]
+    what = "ch06: scales of 16 at which"
+    yield (
+        *(f"{what} batch norm reaches a training accuracy of 0.3", "16"),
+        *(", ".join(map(str, normed)), verdict(n == 16 for n in normed)),
+    )
+    yield (
+        *(f"{what} the plain net stays below 0.2", "8 or more"),
+        *(", ".join(map(str, plain_net)), verdict(n >= 8 for n in plain_net)),
+    )
+
+
+def overfitting_rows(found: list[Values]) -> Iterable[tuple[str, str, str, str]]:
+    (values,) = found  # one run of the experiment has three seeds in it
+    first = next(iter(values["final_gap"].values()))
+    for name, gaps in values["final_gap"].items():
+        holds = "" if gaps is first else verdict(a < b for a, b in zip(gaps, first))
+        smaller = "; smaller than without" if holds else ""
+        yield (
+            f"ch06, 300 images, training minus test accuracy: {name}{smaller}",
+            *("", percent(gaps), holds),
+        )
+
+
 FIGURES = (
     Figure("ch03", ch03, ch03_rows),
     Figure("ch04", ch04, one_accuracy("ch04: two-layer sigmoid net, 10,000 steps", "94.65 %")),
     Figure("ch05", ch05, one_accuracy("ch05: two-layer ReLU net, 10,000 steps", "96.9 %")),
+    Figure("optimizers", from_lab("optimizers-mnist"), optimizer_rows),
+    Figure("initial-values", from_lab("initial-values-mnist"), initial_rows),
+    Figure("batch-norm", from_lab("batch-norm-scales"), batch_norm_rows),
+    Figure("overfitting", from_lab("overfitting"), overfitting_rows, only_seed=0),
     Figure("ch07", ch07, one_accuracy("ch07: SimpleConvNet, 20 epochs", "98.96 %")),
     Figure("ch08", ch08, one_accuracy("ch08: DeepConvNet, 20 epochs", "99.35 %")),
 )
@@ -177,7 +230,8 @@ def main() -> None:
     args = parser.parse_args()
     KEPT.parent.mkdir(exist_ok=True)
     for figure in FIGURES:
-        for seed in args.seeds if figure.name in args.only else []:
+        seeds = args.seeds if figure.only_seed is None else [figure.only_seed]
+        for seed in seeds if figure.name in args.only else []:
             np.random.seed(seed)
             pynet.seed(seed)
             values = figure.measure(seed)

@@ -6,9 +6,6 @@ import argparse
 import json
 import os
 import time
-from typing import Any
-
-import numpy as np
 
 from pynet.cli.errors import missing_extra
 from pynet.serialization import write_atomic
@@ -17,7 +14,7 @@ from pynet.serialization import write_atomic
 def lab(arguments: argparse.Namespace) -> int:
     """List the experiments, or run some of them."""
     try:
-        from pynet.lab import CATALOG, Lab
+        from pynet.lab import CATALOG, Lab, plain
         from pynet.viz.style import save_figure
 
         if not arguments.list:
@@ -52,7 +49,7 @@ def lab(arguments: argparse.Namespace) -> int:
             "quick": arguments.quick,
             "seed": arguments.seed,
             "seconds": round(seconds, 1),
-            "numbers": _plain(result.numbers),
+            "numbers": plain(result.numbers),
             "say": result.say,
         }
         text = json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
@@ -60,16 +57,3 @@ def lab(arguments: argparse.Namespace) -> int:
         save_figure(path + ".png", result.figure, op="lab")
         print(f"{result.say}\n{path}.png, {path}.json ({seconds:.1f} s)", flush=True)
     return 0
-
-
-def _plain(value: Any) -> Any:
-    """Return what JSON can hold; numbers that are not finite as text."""
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | np.ndarray):
-        return [_plain(item) for item in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and not np.isfinite(value):
-        return str(value)
-    return value

@@ -4,6 +4,6 @@ Each is a function of a `Lab` that returns a `Result`: a figure, numbers, and tw
 """
 
 from pynet.lab.catalog import CATALOG, Entry
-from pynet.lab.experiment import Lab, Result
+from pynet.lab.experiment import Lab, Result, plain
 
-__all__ = ["CATALOG", "Entry", "Lab", "Result"]
+__all__ = ["CATALOG", "Entry", "Lab", "Result", "plain"]

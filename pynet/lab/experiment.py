@@ -86,3 +86,16 @@ class Lab:
         """What `mnist()` returned: 'MNIST', or 'digits (8x8 enlarged)'."""
         self.mnist()
         return str(self._data["mnist"].name)
+
+
+def plain(value: Any) -> Any:
+    """Return what JSON can hold; numbers that are not finite as text."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | np.ndarray):
+        return [plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not np.isfinite(value):
+        return str(value)
+    return value
