@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from trainer_cases import samples
 
+from pynet import metrics
 from pynet.callbacks import EarlyStopping
 from pynet.layers import Affine, IdentityWithLoss, Relu
 from pynet.networks import MultiLayerNetExtend, Network, TwoLayerNet
@@ -115,3 +116,24 @@ def test_online_learning_with_batch_normalisation():
     trainer = Trainer(net, x, t, x, t, 2, 1, verbose=False, sampling="epoch")
     trainer.train()
     assert trainer.max_iter == 60 and np.isfinite(net.params.flat).all()
+
+
+def test_early_stopping_on_f1():
+    """On the metric itself, which no gradient knows: it stops, and the best net has that F1."""
+    x, t = samples(200)
+    np.random.seed(2)
+    net = TwoLayerNet(6, 40, 3, 1.0)
+    stop = EarlyStopping("f1", patience=4)
+    held_out = x[60:], t[60:]
+    trainer = Trainer(
+        *(net, x[:60], t[:60], None, None, 300, 10, "adam", {"lr": 0.02}),
+        verbose=False,
+        sampling="epoch",
+        validation=held_out,
+        metrics={"f1": metrics.f1},
+        callbacks=[stop],
+    )
+    trainer.train()
+    assert trainer.current_epoch == stop.best_epoch + 4 < 300
+    assert stop.best == max(trainer.history["f1"]) == metrics.f1(held_out[1], net.predict(x[60:]))
+    assert stop.best > trainer.history["f1"][-1]

@@ -9,18 +9,17 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from pynet import ops, resume
+from pynet import resume
 from pynet._types import Array
 from pynet.callbacks import Callback
-from pynet.diagnosis import finite, first_non_finite
 from pynet.loader import SAMPLINGS, Sampler
 from pynet.optimizers import OPTIMIZERS, Optimizer
-from pynet.params import FlatStore
 from pynet.progress import Progress
 from pynet.schedules import SCHEDULES, Schedule
 from pynet.serialization import load_checkpoint, save_checkpoint
 from pynet.serialization.files import PathLike
-from pynet.trainer.measure import Measure, Metric, Part, part
+from pynet.trainer.checks import all_finite, checked_metrics, choose, divergence
+from pynet.trainer.measure import Measure, Metric, part
 
 _DEFAULT_PARAM: Mapping[str, Any] = MappingProxyType({"lr": 0.01})
 
@@ -114,7 +113,6 @@ class Trainer:
         self.x_test = None if test is None else test.x
         self.t_test = None if test is None else test.t
         self.epochs = epochs
-        self.batch_size = mini_batch_size
         if mini_batch_size < 1:
             raise ValueError(
                 f"[Trainer] mini_batch_size: expected at least 1, got {mini_batch_size}"
@@ -122,13 +120,13 @@ class Trainer:
         self.evaluate_sample_num_per_epoch = evaluate_sample_num_per_epoch
         self.optimizer: Any = optimizer
         if isinstance(optimizer, str):
-            cls = _choose("optimizer", optimizer.lower(), OPTIMIZERS)
+            cls = choose("optimizer", optimizer.lower(), OPTIMIZERS)
             self.optimizer = cls(**optimizer_param)
         self.sampling = sampling
-        _choose("sampling", sampling, dict.fromkeys(SAMPLINGS))
+        choose("sampling", sampling, dict.fromkeys(SAMPLINGS))
         self.schedule = schedule
         self._rate: Schedule = (
-            _choose("schedule", schedule, SCHEDULES) if isinstance(schedule, str) else schedule
+            choose("schedule", schedule, SCHEDULES) if isinstance(schedule, str) else schedule
         )
         if not callable(self._rate):
             raise TypeError(
@@ -149,7 +147,7 @@ class Trainer:
 
         held_out = None if validation is None else part("Trainer", "validation", *validation)
         self.validation = held_out
-        self.measure = Measure(network, train, test, held_out, _checked(metrics, held_out))
+        self.measure = Measure(network, train, test, held_out, checked_metrics(metrics, held_out))
         # Those that write come last, when the others have seen the epoch.
         self.callbacks = sorted(callbacks, key=lambda callback: callback.comes_last)
         self.train_loss_list: list[float] = []
@@ -223,13 +221,13 @@ class Trainer:
             network.last_loss = None  # that of this gradient() or none
         grads = network.gradient(x, t)
         loss = getattr(network, "last_loss", None)
-        if not (loss is None or math.isfinite(loss)) or not _all_finite(grads):
-            self._stop_with_error(loss, x, t, grads)
+        if not (loss is None or math.isfinite(loss)) or not all_finite(grads):
+            raise divergence(self, loss, x, t, grads)
         self.optimizer.update(network.params, grads)
         if loss is None or self.loss_after_update:
             loss = float(network.loss(x, t))
             if not math.isfinite(loss):
-                self._stop_with_error(loss, x, t, grads)
+                raise divergence(self, loss, x, t, grads)
         self.train_loss_list.append(loss)
         if self.verbose:
             print(f"train loss:{loss}")
@@ -299,16 +297,6 @@ class Trainer:
         i = i % len(self.evaluated_iters)
         return float(np.mean(self.train_loss_list[bounds[i] : bounds[i + 1]]))
 
-    def _stop_with_error(self, loss: float | None, x: Array, t: Array, grads: Any) -> None:
-        where = first_non_finite(self.network, x, t, grads)
-        what = "loss" if loss is not None and not math.isfinite(loss) else "gradient"
-        got = loss if what == "loss" else "inf or nan"
-        rate = getattr(self.optimizer, "lr", None)
-        raise FloatingPointError(
-            f"[Trainer] {what}: expected finite numbers, got {got} at step "
-            f"{self.current_iter + 1} with learning rate {rate}: {where}"
-        )
-
     # ---- checkpoints ---------------------------------------------------------------------------
 
     def save(
@@ -350,30 +338,3 @@ class Trainer:
         arrays, meta = load_checkpoint(path)
         resume.restore(self, arrays, meta)
         return dict(meta.get("extra", {}))
-
-
-def _checked(metrics: Mapping[str, Metric], validation: Part | None) -> Mapping[str, Metric]:
-    if metrics and validation is None:
-        raise ValueError(
-            "[Trainer] metrics: expected validation=(x, t) to measure them on, got no such data"
-        )
-    for name, metric in metrics.items():
-        if not callable(metric):
-            raise TypeError(
-                f"[Trainer] metrics[{name!r}]: expected a function (t, y), "
-                f"got {type(metric).__name__}"
-            )
-    return metrics
-
-
-def _choose(argument: str, name: str, table: Mapping[str, Any]) -> Any:
-    if name not in table:
-        raise ValueError(f"[Trainer] {argument}: expected one of {', '.join(table)}, got {name!r}")
-    return table[name]
-
-
-def _all_finite(grads: Any) -> bool:
-    if isinstance(grads, FlatStore):
-        # A sum of squares finds every inf and nan, and is inf for a few large numbers too.
-        return math.isfinite(ops.norm(grads.flat)) or finite(grads.flat)
-    return all(finite(grad) for grad in grads.values())
