@@ -49,6 +49,7 @@ _SUBMODULES = (
     "params",
     "penalties",
     "perceptron",
+    "rate_finder",
     "reference",
     "schedules",
     "search",

@@ -70,6 +70,19 @@ _ENTRIES = (
     Entry("chain-rule", "Which factors make up the gradient of the first weight?", "graphs:chain"),
     # 6: optimizers, initial values, batch normalization, over-fitting, hyperparameters
     Entry(
+        "optimizers-mnist",
+        "Which of the book's optimizers learns fastest?",
+        "races:optimizers_mnist",
+    ),
+    Entry(
+        "learning-rates",
+        "What do too small and too large a rate look like?",
+        "races:learning_rates",
+    ),
+    Entry(
+        "initial-values-mnist", "How large must initial weights be?", "races:initial_values_mnist"
+    ),
+    Entry(
         "activation-histograms",
         "What do initial weights do to the outputs of five layers?",
         "signals:activation_histograms",
