@@ -16,15 +16,20 @@ def rates_figure(rates: Array, losses: Array, smoothed: Array, suggestion: float
     Raises ImportError when matplotlib is not installed.
     """
     figure = new_figure(7, 4, "Learning rate finder")
+    at = int(np.argmin(np.abs(np.log(rates) - np.log(suggestion))))
+    low, high = float(np.min(losses)), float(smoothed[0])
+    room = max(high - low, 1e-12)
     with styled():
         axes = figure.subplots()
-    axes.plot(rates, losses, "-", color=GRAY, linewidth=0.7, label="each step")
-    axes.plot(rates, smoothed, "-", color=BLUE, label="smoothed")
-    at = int(np.argmin(np.abs(np.log(rates) - np.log(suggestion))))
-    axes.axvline(suggestion, color=ORANGE, linestyle="--", linewidth=1)
-    axes.plot(suggestion, smoothed[at], "o", color=ORANGE, label=f"steepest: {suggestion:.2g}")
-    low, high = float(np.min(smoothed)), float(smoothed[0])
-    axes.set_ylim(low - 0.15 * (high - low) - 1e-12, high + 0.6 * (high - low) + 1e-12)
-    axes.set(xscale="log", xlabel="learning rate", ylabel="training loss")
-    axes.legend(loc="upper left")
+        axes.plot(rates, losses, "-", color=GRAY, linewidth=0.7, label="each step")
+        axes.plot(rates, smoothed, "-", color=BLUE, label="smoothed, which lags behind")
+        axes.axvline(suggestion, color=ORANGE, linestyle="--", linewidth=1)
+        axes.plot(
+            *(suggestion, losses[at], "o"),
+            color=ORANGE,
+            label=f"steepest: {suggestion:.2g}",
+        )
+        axes.set(xscale="log", xlabel="learning rate", ylabel="training loss")
+        axes.set_ylim(low - 0.1 * room, high + 0.7 * room)
+        axes.legend(loc="upper left")
     return figure
