@@ -70,6 +70,9 @@ _ENTRIES = (
     Entry("chain-rule", "Which factors make up the gradient of the first weight?", "graphs:chain"),
     # 6: optimizers, initial values, batch normalization, over-fitting, hyperparameters
     Entry(
+        "optimizer-paths", "Which way does each optimizer take downhill?", "paths:optimizer_paths"
+    ),
+    Entry(
         "optimizers-mnist",
         "Which of the book's optimizers learns fastest?",
         "races:optimizers_mnist",
@@ -79,6 +82,7 @@ _ENTRIES = (
         "What do too small and too large a rate look like?",
         "races:learning_rates",
     ),
+    Entry("schedules", "How may the learning rate change over a run?", "paths:schedules"),
     Entry(
         "initial-values-mnist", "How large must initial weights be?", "races:initial_values_mnist"
     ),
