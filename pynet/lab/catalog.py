@@ -155,6 +155,11 @@ _ENTRIES = (
     ),
     # 7, 8: convolution, depth, speed, precision
     Entry(
+        "conv-shapes",
+        "What do padding, stride and dilation do to the size of the output?",
+        "convolution_shapes:conv_shapes",
+    ),
+    Entry(
         "naive-conv",
         "How long do loops, im2col and the kernels take for one convolution?",
         "convolution_cost:naive_conv",
