@@ -155,7 +155,7 @@ def _draw(figure: Any, sizes: list[int], rows: Any, cosines: Any) -> None:
         axes.set(title=title, ylabel=unit)
     for axes in (update, epoch):
         axes.set_yscale("log")
-        axes.minorticks_off()
+        style.plain_ticks(axes.yaxis)
     for i, (name, found) in enumerate(cosines.items()):
         means = [np.mean(values) for values in found.values()]
         lows, highs = ([limit(v) for v in found.values()] for limit in (min, max))
