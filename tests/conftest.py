@@ -1,0 +1,54 @@
+"""`pytest --book-map` writes docs/book_map.md anew, with what the tests have measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import book_map
+import pytest
+
+PROPERTY = "book map "
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--book-map", action="store_true", help="write docs/book_map.md anew")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--book-map") and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Writer())
+
+
+@pytest.fixture
+def measured(record_property: Callable[[str, Any], None]) -> Callable[[str, str], None]:
+    """`measured("2.36", "220")` says what a test found about a row of docs/book_map.md.
+
+    Call it after the assertions.
+    """
+
+    def note(row: str, text: str) -> None:
+        assert row in book_map.NUMBERS
+        record_property(PROPERTY + row, text.replace("\n", " ").replace("|", "/"))
+
+    return note
+
+
+class Writer:
+    """Collects the figures of tests that pass; those of tests that do not run stay."""
+
+    def __init__(self) -> None:
+        self.figures: dict[str, list[str]] = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when == "call" and report.passed:
+            for name, text in report.user_properties:
+                if name.startswith(PROPERTY):
+                    self.figures.setdefault(name.removeprefix(PROPERTY), []).append(str(text))
+
+    def pytest_sessionfinish(self) -> None:
+        old = book_map.PAGE.read_text("utf-8") if book_map.PAGE.exists() else ""
+        wanted = book_map.measuring_rows()
+        figures = {row: text for row, text in book_map.read_figures(old).items() if row in wanted}
+        figures.update((row, "; ".join(texts)) for row, texts in self.figures.items())
+        book_map.PAGE.write_text(book_map.render(book_map.read_rows(), figures), "utf-8")
