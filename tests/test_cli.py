@@ -15,6 +15,7 @@ from pynet.cli import main
 from pynet.cli.data import load
 from pynet.cli.models import MODELS
 from pynet.networks import SimpleConvNet
+from pynet.optimizers import OPTIMIZERS
 from pynet.serialization import load_checkpoint, load_params
 
 
@@ -92,14 +93,13 @@ def test_every_model_trains(folder, capsys, model):
     assert out[-1].startswith(f"{model} on bars.npz")
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_every_optimizer_trains(folder, optimizer):
     write_npz(folder / "bars.npz")
     assert train("bars.npz", "--optimizer", optimizer, epochs=1) == 0
     _, meta = load_checkpoint(folder / "out/checkpoint.safetensors")
     assert meta["optimizer"].lower() == optimizer
-    default = {"adam": 0.001}.get(optimizer, 0.01)
-    assert meta["optimizer_numbers"]["lr"] == default
+    assert meta["optimizer_numbers"]["lr"] == OPTIMIZERS[optimizer]().lr
 
 
 def test_settings_reach_the_run(folder):

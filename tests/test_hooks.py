@@ -164,6 +164,21 @@ def test_a_pattern_that_fits_nothing_is_refused(hook):
     same(params, start(True), exact=True)
 
 
+@both
+@pytest.mark.parametrize("grouped", [False, True])
+def test_frozen_from_the_first_update_and_thawed_later(flat, grouped):
+    """State and averages are made for all parameters, the frozen ones among them."""
+    average = MovingAverage(0.5)
+    optimizer = ParameterGroups({"W*": Momentum(), "*": Adam()}) if grouped else Momentum()
+    optimizer.add_hook(Freeze("W1")).add_hook(average)
+    params = run(optimizer, flat)
+    np.testing.assert_array_equal(average.average["W1"], start(flat)["W1"])
+    optimizer.hooks = ()
+    before = params["W1"].copy()
+    optimizer.update(params, grads_of(9, flat))
+    np.testing.assert_array_equal(params["W1"], before - 0.01 * grads_of(9, flat)["W1"])
+
+
 # ---- what is refused changes nothing -----------------------------------------------------------
 
 

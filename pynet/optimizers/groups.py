@@ -65,9 +65,10 @@ class ParameterGroups(Optimizer):
         moving, grads = super()._plan(params, grads)
         plans = []
         for name, rule in self.groups.items():
-            own = {key: moving[key] for key in belongs[name] if key in moving}
-            if rule is not None and own:
-                plans.append((rule, own, rule._plan(own, grads)))
+            own = {key: params[key] for key in belongs[name]}
+            now = {key: p for key, p in own.items() if key in moving}
+            if rule is not None and now:
+                plans.append((rule, own, rule._plan(now, grads)))
         return plans
 
     def _apply(self, params: MutableMapping[str, Any], plan: Any) -> None:
