@@ -70,13 +70,10 @@ class AdaDelta(Optimizer):
         ops.adadelta_update(p, g, h, u, self.lr, self.decay_rate, self.eps)
 
 
-class Adam(Optimizer):
-    """p <- p - a * m / (sqrt(v) + 1e-7), with running means m of g and v of g^2.
+class _Moments(Optimizer):
+    """What Adam and its relatives share: m and v, running means of g and g^2, and their settings.
 
-    m <- m + (1 - beta1) * (g - m); v <- v + (1 - beta2) * (g^2 - v);
-    a = lr * sqrt(1 - beta2^iter) / (1 - beta1^iter), iter counting the updates from 1.
-
-    Source: Kingma and Ba, "Adam: A Method for Stochastic Optimization", 2015.
+    m <- m + (1 - beta1) * (g - m); v <- v + (1 - beta2) * (g^2 - v).
     """
 
     state_names: ClassVar[tuple[str, ...]] = ("m", "v")
@@ -94,11 +91,21 @@ class Adam(Optimizer):
     def _begin(self) -> None:
         self.iter += 1
 
+
+class Adam(_Moments):
+    """p <- p - a * m / (sqrt(v) + 1e-7), with running means m of g and v of g^2.
+
+    m <- m + (1 - beta1) * (g - m); v <- v + (1 - beta2) * (g^2 - v);
+    a = lr * sqrt(1 - beta2^iter) / (1 - beta1^iter), iter counting the updates from 1.
+
+    Source: Kingma and Ba, "Adam: A Method for Stochastic Optimization", 2015.
+    """
+
     def _step(self, p: Array, g: Array, m: Array, v: Array) -> None:
         ops.adam_update(p, g, m, v, self.lr, self.beta1, self.beta2, self.iter)
 
 
-class AdamW(Adam):
+class AdamW(_Moments):
     """p <- p * (1 - lr * weight_decay), then Adam's step with m and v that do not see the decay.
 
     Source: Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2019.
@@ -120,7 +127,7 @@ class AdamW(Adam):
         ops.adamw_update(p, g, m, v, self.lr, self.beta1, self.beta2, self.weight_decay, self.iter)
 
 
-class NAdam(Adam):
+class NAdam(_Moments):
     """Adam that looks one step ahead, as Nesterov's method does.
 
     p <- p - lr * sqrt(1 - beta2^k) * m_next / (sqrt(v) + 1e-7) with k = iter and
@@ -133,7 +140,7 @@ class NAdam(Adam):
         ops.nadam_update(p, g, m, v, self.lr, self.beta1, self.beta2, self.iter)
 
 
-class AMSGrad(Adam):
+class AMSGrad(_Moments):
     """Adam with v_max <- max(v_max, v) in place of v under the root: rates that never grow.
 
     Source: Reddi, Kale and Kumar, "On the Convergence of Adam and Beyond", 2018.
@@ -141,5 +148,5 @@ class AMSGrad(Adam):
 
     state_names = ("m", "v", "v_max")
 
-    def _step(self, p: Array, g: Array, m: Array, v: Array, v_max: Array) -> None:  # type: ignore[override]
+    def _step(self, p: Array, g: Array, m: Array, v: Array, v_max: Array) -> None:
         ops.amsgrad_update(p, g, m, v, v_max, self.lr, self.beta1, self.beta2, self.iter)

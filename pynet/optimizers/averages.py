@@ -46,7 +46,8 @@ class _Average(Hook):
         if self.average is None:
             self.prepare(params)
         if one_layout(params, self.average):
-            ops.average_update(self.average.flat, params.flat, rate)  # type: ignore[attr-defined]
+            store: Any = params
+            ops.average_update(self.average.flat, store.flat, rate)
             return
         for key, p in params.items():
             mean = self.average[key]

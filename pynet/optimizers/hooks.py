@@ -97,8 +97,8 @@ class ClipNorm(Hook):
         self.limit = limit
 
     def before(self, params: Mapping[str, Any], grads: Mapping[str, Any]) -> Mapping[str, Any]:
-        if one_layout(params, grads):
-            norm = ops.norm(grads.flat)  # type: ignore[attr-defined]
+        if isinstance(grads, FlatStore) and one_layout(params, grads):
+            norm = ops.norm(grads.flat)
         else:
             norm = math.hypot(*(ops.norm(np.asarray(grads[key])) for key in params))
         if not math.isfinite(norm):

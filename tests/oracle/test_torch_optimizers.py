@@ -7,6 +7,7 @@ eps to sqrt(v / (1 - beta2^k)): the same when torch's eps is 1e-7 / sqrt(1 - bet
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -58,7 +59,7 @@ def adam_of_torch(kind, n, **more):
     return make
 
 
-# name: random settings -> (ours, how to make torch's, its eps at step k or None)
+# Each draws settings and returns ours, how to make torch's, and its eps at step k or None.
 def sgd(rng):
     lr = rng.uniform(0.01, 0.5)
     return SGD(lr), lambda p: torch.optim.SGD(p, lr), None
@@ -197,7 +198,7 @@ def test_clipping(kind, seed):
                 tensor.grad *= (norm + 1e-6) / norm
 
     ours = Momentum(0.1).add_hook(ClipValue(limit) if kind == "value" else ClipNorm(limit))
-    theirs = lambda p: torch.optim.SGD(p, 0.1, momentum=0.9)  # noqa: E731
+    theirs = partial(torch.optim.SGD, lr=0.1, momentum=0.9)
     both_ways(ours, theirs, SHAPES[seed % len(SHAPES)], seed, True, before_step=clip)
 
 
