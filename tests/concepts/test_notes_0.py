@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 
 import numpy as np
@@ -78,6 +79,21 @@ def test_larger_batches_point_where_all_samples_point(measured):
     measured("0.9", f"cosine(half, full) {found[len(x) // 2]:.4f}")
 
 
+def calls(net, x, t):
+    """How many calls from Python to C a gradient pass takes."""
+    count = 0
+
+    def note(frame, event, function):
+        nonlocal count
+        count += event == "c_call"
+
+    net.gradient(x, t)
+    sys.setprofile(note)
+    net.gradient(x, t)
+    sys.setprofile(None)
+    return count
+
+
 def test_larger_batches_are_more_efficient(measured):
     (x, t), _ = digits()
     net = small_net(dtype=np.float32)
@@ -87,7 +103,7 @@ def test_larger_batches_are_more_efficient(measured):
         for _ in range(20):
             net.gradient(x[:size], t[:size])
         rates[size] = 20 * size / (time.perf_counter() - begin)
-    assert all(rate > 0 for rate in rates.values())  # no test asserts a time
+    assert calls(net, x[:1], t[:1]) == calls(net, x, t)  # the batch's size is the kernels' affair
     texts = [f"{rate:,.0f} with batch {size}" for size, rate in rates.items()]
     measured("0.8", f"samples a second: {', '.join(texts)}")
 

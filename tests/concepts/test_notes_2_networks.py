@@ -201,9 +201,8 @@ def test_parameters_are_counted(measured):
     large = Affine.sized(10_000).describe((1, 10_000)).params
     assert large == 100_010_000
     W = np.ones((100, 100), np.float32)
-    before = W.ctypes.data
-    SGD(0.1).update({"W": W}, {"W": W.copy()})
-    assert W.ctypes.data == before  # a step makes no second copy
+    SGD(0.5).update({"W": W}, {"W": W.copy()})
+    assert (W == 0.5).all()  # in place: a step makes no second copy of 100 million
     measured("2.21", f"784-50-10: {small:,}; one layer 10,000 x 10,000: {large:,}")
 
 
