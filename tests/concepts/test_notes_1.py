@@ -188,6 +188,34 @@ def test_the_noise_of_a_mini_batch_falls_with_its_size(measured):
     measured("1.14", f"variance of the gradient with 4 over that with 64: {ratio:.1f}")
 
 
+def test_online_against_batch_training(measured):
+    """Equal epochs and rate on four real data sets; lab online-against-batch takes over 20."""
+    from sklearn import datasets as real
+
+    scores = {}
+    for load in (real.load_iris, real.load_wine, real.load_breast_cancer, real.load_digits):
+        x, t = load(return_X_y=True)
+        order = np.random.default_rng(0).permutation(len(x))[:450]
+        x = ((x - x.mean(0)) / (x.std(0) + 1e-9))[order].astype(np.float32)
+        t, cut = t[order], len(order) * 2 // 3
+        for size in (1, cut):
+            np.random.seed(0)
+            net = MultiLayerNet(x.shape[1], [10], int(t.max()) + 1)
+            for batch, labels in (
+                pair for _ in range(5) for pair in batches(x[:cut], t[:cut], size)
+            ):
+                SGD(0.05).update(net.params, net.gradient(batch, labels))
+            scores.setdefault("online" if size == 1 else "batch", []).append(
+                net.accuracy(x[cut:], t[cut:])
+            )
+    means = {name: np.mean(values) for name, values in scores.items()}
+    assert means["online"] > means["batch"] + 0.1
+    measured(
+        "1.15",
+        f"5 epochs, four data sets: online {means['online']:.3f}, batch {means['batch']:.3f}",
+    )
+
+
 def test_forward_and_backward_through_a_graph(measured):
     x, y = Number(3.0), Number(4.0)
     z = (x + y) * (x + y)

@@ -234,6 +234,17 @@ def test_a_small_convolutional_net_learns_digits(measured):
     measured("2.86", f"digits, 300 steps: test accuracy {accuracy:.3f} (MNIST: docs/results.md)")
 
 
+def test_backpropagation_through_a_whole_net(measured):
+    (x, t), _ = images(3)
+    np.random.seed(0)
+    conv = {"filter_num": 3, "filter_size": 3, "pad": 0, "stride": 1}
+    net = SimpleConvNet((1, 8, 8), conv, 6, 10, weight_init_std=0.3, dtype=F64)
+    grads, numerical = net.gradient(x, t), net.numerical_gradient(x, t)
+    error = max(gradient_error(grads[key], numerical[key]) for key in grads)
+    assert error < 1e-6
+    measured("0.24", f"convolution, ReLU, pooling, Affine, softmax: off by at most {error:.0e}")
+
+
 def test_learned_filters_are_smoother_than_noise(measured):
     """Edges and blobs: neighbouring weights of a filter resemble each other after training."""
     (x, t), _ = images()

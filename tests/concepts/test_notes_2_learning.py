@@ -46,7 +46,11 @@ def test_accuracy_is_no_training_target(measured):
     W += np.random.default_rng(0).normal(0, 0.01, W.shape)
     jumped = abs(net.accuracy(x, t) - accuracy) * 100
     np.testing.assert_allclose(jumped, round(jumped), atol=1e-9)  # whole images, never between
-    measured("2.23", f"of {W.size} weights {stays} do not move the accuracy, {moves} move the loss")
+    measured(
+        "2.23",
+        f"{accuracy:.0%} stays {accuracy:.0%} for {stays} of {W.size} weights, all move the loss; "
+        f"noise on all makes it {net.accuracy(x, t):.0%}, loss {loss:.5f} to {net.loss(x, t):.5f}",
+    )
 
 
 def test_half_the_squared_error(measured):
