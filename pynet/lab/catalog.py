@@ -34,6 +34,11 @@ _ENTRIES = (
         "What do many layers do without activations between them?",
         "boundaries:linear_collapse",
     ),
+    Entry(
+        "activations",
+        "What do the activation functions look like, and their derivatives?",
+        "activations:activations",
+    ),
     # 4: loss, gradients, learning
     Entry(
         "losses",

@@ -4,6 +4,7 @@
 it.
 """
 
+from pynet.viz.activations import draw_activations
 from pynet.viz.confusion import draw_confusion, save_confusion
 from pynet.viz.curves import save_curves
 from pynet.viz.feature_maps import draw_feature_maps
@@ -11,6 +12,7 @@ from pynet.viz.filters import draw_filters
 from pynet.viz.histograms import draw_histograms
 
 __all__ = [
+    "draw_activations",
     "draw_confusion",
     "draw_feature_maps",
     "draw_filters",
