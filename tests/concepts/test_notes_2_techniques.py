@@ -163,6 +163,9 @@ def test_xavier_and_he(measured):
     spreads = {n: (xavier((n, 400), F64).std(), he((n, 400), F64).std()) for n in (100, 2500)}
     for n, (by_xavier, by_he) in spreads.items():
         np.testing.assert_allclose([by_xavier, by_he], [(1 / n) ** 0.5, (2 / n) ** 0.5], rtol=0.02)
+    for name, std in (("sigmoid", (1 / 400) ** 0.5), ("relu", (2 / 400) ** 0.5)):
+        net = MultiLayerNet(400, [300], 10, weight_init_std=name)
+        np.testing.assert_allclose(net.params["W1"].std(), std, rtol=0.02)
     measured("2.56", f"std {spreads[100][0]:.4f} for n = 100, {spreads[2500][0]:.4f} for 2,500")
     measured("2.57", f"std {spreads[100][1]:.4f} for n = 100, {spreads[2500][1]:.4f} for 2,500")
 
