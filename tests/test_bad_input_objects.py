@@ -13,6 +13,7 @@ from layer_cases import F32, F64, LAYERS, draw
 
 import pynet
 from pynet.layers import (
+    ActivationLayer,
     Affine,
     BatchNormalization,
     Concat,
@@ -42,6 +43,7 @@ def refused(call: Callable[[], Any], errors: Any = ERRORS) -> None:
 
 ANY_RANK = ("Relu", "Sigmoid", "Tanh", "Dropout", "ChannelDropout", "Flatten", "Reshape")
 ANY_RANK += ("LayerNormalization", "GroupNormalization", "LocalResponseNormalization")
+ANY_RANK += ("PRelu", "RRelu", "Softmax", "LogSoftmax", "Softmin", "Maxout")
 
 # ---- layers ------------------------------------------------------------------------------------
 
@@ -69,7 +71,7 @@ def test_a_layer(make: Any, shape: tuple[int, ...]) -> None:
             refused(lambda empty=empty: layer.forward(empty), ValueError)
     for bad in [*no_numbers(y).values(), y[:-1], y[:, :1], np.concatenate([y, y]), y[0]]:
         refused(lambda bad=bad: layer.backward(bad), (TypeError, ValueError))
-    if type(layer).__name__ not in ANY_RANK:
+    if type(layer).__name__ not in ANY_RANK and not isinstance(layer, ActivationLayer):
         wrong_rank = [x[0], F64(1)]
         if type(layer).__name__ != "Affine":
             wrong_rank += [x[None], x[..., None, None, None]]
