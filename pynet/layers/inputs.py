@@ -25,6 +25,14 @@ def real_array(where: str, value: Any) -> Array:
     return array
 
 
+def filled_array(where: str, value: Any) -> Array:
+    """Return `value` as `real_array` does; ValueError where it has no element."""
+    array = real_array(where, value)
+    if array.size == 0:
+        raise ValueError(f"{where}: expected at least one element, got shape {array.shape}")
+    return array
+
+
 def image_shape(where: str, x_shape: Shape) -> Shape:
     """Return x_shape; ValueError unless it is that of images (N, C, H, W)."""
     if len(x_shape) != 4 or min(x_shape) < 1:

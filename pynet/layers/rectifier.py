@@ -8,7 +8,7 @@ from pynet import ops, rng
 from pynet._types import Array, ArrayLike, DTypeLike, Shape
 from pynet.activations import rrelu
 from pynet.layers.base import Layer
-from pynet.layers.inputs import batch_shape, gradient_array, real_array
+from pynet.layers.inputs import batch_shape, filled_array, gradient_array
 from pynet.layers.randomized import RandomizedLayer
 
 
@@ -56,7 +56,7 @@ class PRelu(Layer):
         self.slope = np.full(size, slope, own if dtype is None else dtype)
 
     def forward(self, x: ArrayLike) -> Array:
-        x = real_array("[PRelu.forward] x", x)
+        x = filled_array("[PRelu.forward] x", x)
         self.build(x.shape)
         size = self.slope.size
         if size > 1 and (x.ndim < 2 or x.shape[1] != size):
@@ -103,7 +103,7 @@ class RRelu(RandomizedLayer):
         self._factor: Array | None = None  # dy/dx
 
     def forward(self, x: ArrayLike, train_flg: bool = True) -> Array:
-        x = real_array("[RRelu.forward] x", x)
+        x = filled_array("[RRelu.forward] x", x)
         x = x.astype(np.float64 if x.dtype == np.float64 else np.float32, copy=False)
         slope = self._slopes(x.shape, x.dtype) if train_flg else (self.lower + self.upper) / 2
         self._factor = np.where(x > 0, x.dtype.type(1), slope).astype(x.dtype, copy=False)
