@@ -20,6 +20,7 @@ import numpy as np
 
 from pynet import ops
 from pynet._types import Array, ArrayLike, Shape
+from pynet.checks import array_of, whole_number
 
 Numbers = Mapping[str, float]
 
@@ -219,9 +220,9 @@ def maxout(x: ArrayLike, pieces: int = 2) -> Array:
 
     Source: Goodfellow et al., "Maxout Networks", 2013.
     """
-    x = np.asarray(x)
-    pictures, y_shape = maxout_shapes("maxout", x.shape, pieces)
-    return ops.max_pool2d(x.reshape(pictures), (pieces, 1))[0].reshape(y_shape)
+    values: Array = array_of("[maxout] x", x)
+    pictures, y_shape = maxout_shapes("maxout", values.shape, pieces)
+    return ops.max_pool2d(values.reshape(pictures), (pieces, 1))[0].reshape(y_shape)
 
 
 def maxout_shapes(op: str, x_shape: Shape, pieces: int) -> tuple[Shape, Shape]:
@@ -229,8 +230,7 @@ def maxout_shapes(op: str, x_shape: Shape, pieces: int) -> tuple[Shape, Shape]:
 
     Raises ValueError as `maxout`.
     """
-    if pieces < 1:
-        raise ValueError(f"[{op}] pieces: expected at least 1, got {pieces}")
+    whole_number(f"[{op}] pieces", pieces)
     if len(x_shape) < 2 or x_shape[1] == 0 or x_shape[1] % pieces:
         raise ValueError(
             f"[{op}] x: expected shape (N, C, ...) with C a multiple of {pieces}, got {x_shape}"

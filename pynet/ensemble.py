@@ -5,12 +5,13 @@ Ensemble([net1, net2, net3]).accuracy(x_test, t_test)
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
 from pynet._types import Array, ArrayLike
+from pynet.checks import array_of, one_of, whole_number
 from pynet.functions import softmax
 
 __all__ = ["Ensemble", "Predictor"]
@@ -47,6 +48,10 @@ class Ensemble:
         *,
         probabilities: bool = False,
     ) -> None:
+        if not isinstance(networks, Iterable):
+            raise TypeError(
+                f"[Ensemble] networks: expected a list of them, got {type(networks).__name__}"
+            )
         self.networks = list(networks)
         if not self.networks:
             raise ValueError("[Ensemble] networks: expected at least one, got none")
@@ -56,9 +61,7 @@ class Ensemble:
                     f"[Ensemble] networks[{i}]: expected an object with predict(x), "
                     f"got {type(network).__name__}"
                 )
-        if combine not in ("average", "vote"):
-            raise ValueError(f"[Ensemble] combine: expected average or vote, got {combine!r}")
-        self.combine = combine
+        self.combine = one_of("[Ensemble] combine", combine, ("average", "vote"))
         self.probabilities = probabilities
 
     def predict(self, x: ArrayLike) -> Array:
@@ -86,7 +89,8 @@ class Ensemble:
 
         t: class numbers (N,) or one-hot rows. Works through x in batches.
         """
-        x, t = np.asarray(x), np.asarray(t)
+        whole_number("[Ensemble.accuracy] batch_size", batch_size)
+        x, t = array_of("[Ensemble.accuracy] x", x), array_of("[Ensemble.accuracy] t", t)
         labels = t.argmax(axis=1) if t.ndim == 2 and t.shape[1] > 1 else t.reshape(-1)
         if len(x) != len(labels) or len(x) == 0:
             raise ValueError(

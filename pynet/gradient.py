@@ -5,13 +5,13 @@ A star import also brings `np`, as in the book.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from pynet._types import Array, ArrayLike
+from pynet.checks import real_number, whole_number
 
 __all__ = [
     "gradient_descent",
@@ -119,8 +119,6 @@ def _start(init_x: ArrayLike, lr: float, step_num: int) -> Array:
     x = np.array(init_x)
     if x.dtype.kind not in "fiu":
         raise TypeError(f"[gradient_descent] init_x: expected real numbers, got {x.dtype}")
-    if not math.isfinite(lr):
-        raise ValueError(f"[gradient_descent] lr: expected a finite number, got {lr}")
-    if step_num < 0:
-        raise ValueError(f"[gradient_descent] step_num: expected at least 0, got {step_num}")
+    real_number("[gradient_descent] lr", lr)
+    whole_number("[gradient_descent] step_num", step_num, 0)
     return x if x.dtype.kind == "f" else x.astype(np.float64)

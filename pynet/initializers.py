@@ -31,6 +31,7 @@ from typing import TypeAlias
 import numpy as np
 
 from pynet._types import Array, DTypeLike, Shape
+from pynet.checks import real_number
 
 Init: TypeAlias = str | float | Callable[[Shape], Array]
 
@@ -63,9 +64,7 @@ def std(init: str | float, n: int) -> float:
             f"[initializers] init: expected 'he' ('relu'), 'xavier' ('sigmoid') or a number, "
             f"got {init!r}"
         )
-    if not (math.isfinite(init) and init >= 0):
-        raise ValueError(f"[initializers] init: expected a finite number >= 0, got {init}")
-    return float(init)
+    return real_number("[initializers] init", init, 0, expected="a finite number >= 0")
 
 
 def normal(shape: Shape, std: float = 0.01, dtype: DTypeLike = np.float32) -> Array:

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from pynet._types import Array
+from pynet.checks import array_of, generator, whole_number
 
 __all__ = ["SAMPLINGS", "Batches", "Sampler", "batches"]
 
@@ -120,16 +121,18 @@ def batches(
 
     Raises ValueError for data that do not fit together or a batch size below 1.
     """
-    x, t = (part if hasattr(part, "shape") else np.asarray(part) for part in (x, t))
+    x, t = (
+        part if getattr(part, "shape", ()) else array_of(f"[batches] {name}", part)
+        for name, part in (("x", x), ("t", t))
+    )
     if len(x) != len(t) or len(x) == 0:
         raise ValueError(
             f"[batches] t: expected one target for each of {len(x)} samples, got {len(t)}"
         )
-    if batch_size < 1:
-        raise ValueError(f"[batches] batch_size: expected at least 1, got {batch_size}")
+    whole_number("[batches] batch_size", batch_size)
     sampler = None
     if shuffle or replacement:
-        random: Any = np.random if seed is None else np.random.default_rng(seed)
+        random: Any = np.random if seed is None else generator("[batches] seed", seed)
         sampler = Sampler(len(x), batch_size, "replacement" if replacement else "epoch", random)
     count = len(x) // batch_size if drop_last else math.ceil(len(x) / batch_size)
     return Batches(x, t, sampler, batch_size, count)

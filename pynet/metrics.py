@@ -34,6 +34,9 @@ __all__ = [
     "top_k_accuracy",
 ]
 
+_MOST_CLASSES = 20_000  # whose matrix takes 3 GB
+_AVERAGES = (None, "macro", "weighted", "micro", "binary")
+
 # ---- classes -------------------------------------------------------------------------------------
 
 
@@ -112,7 +115,7 @@ def _by_class(
     formula: Callable[[Array, Array, Array], Array],
 ) -> Any:
     """A figure of (right, said, real) counts by class, averaged."""
-    if average not in (None, "macro", "weighted", "micro", "binary"):
+    if not isinstance(average, str | None) or average not in _AVERAGES:
         raise ValueError(
             f"[{op}] average: expected None, 'macro', 'weighted', 'micro' or 'binary', "
             f"got {average!r}"
@@ -158,7 +161,7 @@ def roc_auc(t: ArrayLike, y: ArrayLike, average: str | None = "macro") -> Any:
 
     Source: Hanley and McNeil, "The meaning and use of the area under a ROC curve", 1982.
     """
-    if average not in (None, "macro", "weighted"):
+    if not isinstance(average, str | None) or average not in _AVERAGES[:3]:
         raise ValueError(
             f"[roc_auc] average: expected None, 'macro' or 'weighted', got {average!r}"
         )
@@ -318,6 +321,8 @@ def _matrix(op: str, t: ArrayLike, y: ArrayLike, classes: int | None = None) -> 
     D = max(needed, *widths, 1) if classes is None else classes
     if isinstance(D, bool) or not isinstance(D, (int, np.integer)) or D < needed:
         raise ValueError(f"[{op}] classes: expected an integer from {needed} on, got {classes!r}")
+    if D > _MOST_CLASSES:
+        raise ValueError(f"[{op}] classes: expected at most {_MOST_CLASSES}, got {D}")
     return np.bincount(labels * D + said, minlength=D * D).reshape(D, D)
 
 

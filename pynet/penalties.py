@@ -10,7 +10,7 @@ import sys
 import numpy as np
 
 from pynet._types import Array
-from pynet.layers.inputs import real_number
+from pynet.checks import real_number
 
 
 class Elastic:

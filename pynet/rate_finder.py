@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from pynet._types import Array
+from pynet.checks import array_of, generator, real_number, whole_number
 from pynet.serialization.files import PathLike
 
 __all__ = ["FoundRates", "find_rate"]
@@ -79,23 +80,21 @@ def find_rate(
     Raises:
         ValueError: numbers that make no sense, or a loss that is not finite at the first step.
     """
+    high = real_number("[find_rate] high", high, 1e-30, 1e30, "a number from 1e-30 to 1e+30")
     for name, value, least, most in [
         ("low", low, 1e-30, high),
-        ("high", high, low, 1e30),
-        ("steps", steps, 5, 1_000_000),
         ("smoothing", smoothing, 0, 0.999),
         ("stop", stop, 1, 1e30),
-        ("batch_size", batch_size, 1, 2**31),
     ]:
-        if not least <= value <= most:
-            raise ValueError(
-                f"[find_rate] {name}: expected a number from {least:g} to {most:g}, got {value}"
-            )
-    x, t = np.asarray(x), np.asarray(t)
+        expected = f"a number from {least:g} to {most:g}"
+        real_number(f"[find_rate] {name}", value, least, most, expected)
+    whole_number("[find_rate] steps", steps, 5, 1_000_000)
+    whole_number("[find_rate] batch_size", batch_size)
+    x, t = array_of("[find_rate] x", x), array_of("[find_rate] t", t)
     if len(x) != len(t) or len(x) == 0:
         raise ValueError(f"[find_rate] t: expected one label for each of {len(x)}, got {len(t)}")
     network, optimizer = copy.deepcopy(network), copy.deepcopy(optimizer)
-    rng = np.random.default_rng(seed)
+    rng = generator("[find_rate] seed", seed)
     rates, losses, smoothed = [], [], []
     order, mean, best = np.array([], int), 0.0, math.inf
     for step, rate in enumerate(np.geomspace(low, high, steps)):

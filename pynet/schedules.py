@@ -11,10 +11,13 @@ them by the names that `Trainer` and `pynet train --schedule` take.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
+
+from pynet.checks import array_of, one_of, real_number, whole_number
 
 __all__ = [
     "SCHEDULES",
@@ -41,13 +44,14 @@ def _expect(schedule: Any, name: str, low: float, high: float = math.inf) -> Non
 
 
 def _check(who: str, name: str, value: Any, low: float, high: float) -> None:
-    try:
-        fits = math.isfinite(value) and low <= value <= high
-    except TypeError:
-        raise TypeError(f"[{who}] {name}: expected a number, got {type(value).__name__}") from None
-    if not fits:
-        limit = "" if high == math.inf else f" and <= {high:g}"
-        raise ValueError(f"[{who}] {name}: expected a finite number >= {low:g}{limit}, got {value}")
+    limit = "" if high == math.inf else f" and <= {high:g}"
+    real_number(
+        f"[{who}] {name}",
+        value,
+        low,
+        min(high, sys.float_info.max),
+        f"a finite number >= {low:g}{limit}",
+    )
 
 
 def constant(done: float) -> float:
@@ -86,7 +90,7 @@ class Step:
 
     def __post_init__(self) -> None:
         _expect(self, "factor", 0, 1)
-        for share in self.at:
+        for share in array_of("[Step] at", self.at):
             _check("Step", "at", share, 0, 1)
 
     def __call__(self, done: float) -> float:
@@ -146,7 +150,7 @@ class CosineRestarts:
     last: float = 0.0
 
     def __post_init__(self) -> None:
-        _expect(self, "cycles", 1, 1000)
+        whole_number("[CosineRestarts] cycles", self.cycles, 1, 1000)
         _expect(self, "growth", 1, 100)
         _expect(self, "last", 0, 1)
 
@@ -268,8 +272,7 @@ class ReduceOnPlateau:
         cooldown: int = 0,
         least: float = 0.0,
     ) -> None:
-        if mode not in ("min", "max"):
-            raise ValueError(f"[ReduceOnPlateau] mode: expected 'min' or 'max', got {mode!r}")
+        one_of("[ReduceOnPlateau] mode", mode, ("min", "max"))
         self.factor = factor
         self.patience = patience
         self.min_delta = min_delta

@@ -15,7 +15,7 @@ CSRC = ROOT / "csrc"
 
 # Each level may import those before it, and modules of its own level.
 LEVELS = [
-    {"_types", "_core", "rng"},
+    {"_types", "_core", "checks", "rng"},
     {"reference"},
     {"backend"},
     {"ops", "serialization"},

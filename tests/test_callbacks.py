@@ -141,7 +141,10 @@ def test_no_decision_without_validation_data(callback, metric):
     ("make", "message"),
     [
         (lambda: EarlyStopping(patience=0), r"\[EarlyStopping\] patience: expected at least 1"),
-        (lambda: EarlyStopping(mode="up"), r"\[EarlyStopping\] mode: expected min or max, got 'up"),
+        (
+            lambda: EarlyStopping(mode="up"),
+            r"\[EarlyStopping\] mode: expected one of min, max, got",
+        ),
         (lambda: EarlyStopping(min_delta=-1), r"\[EarlyStopping\] min_delta: expected .* >= 0"),
         (lambda: Checkpoint("c", 0), r"\[Checkpoint\] every: expected at least 1, got 0"),
         (

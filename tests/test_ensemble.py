@@ -79,7 +79,11 @@ def test_independent_errors_are_outvoted():
     [
         (lambda: Ensemble([]), ValueError, r"\[Ensemble\] networks: expected at least one"),
         (lambda: Ensemble([Says([1]), 3]), TypeError, r"networks\[1\]: expected an object with"),
-        (lambda: Ensemble([Says([1])], "median"), ValueError, "combine: expected average or vote"),
+        (
+            lambda: Ensemble([Says([1])], "median"),
+            ValueError,
+            "combine: expected one of average, vote",
+        ),
         (
             lambda: Ensemble([Says([1, 2]), Says([1, 2, 3])]).predict(np.zeros((4, 1))),
             ValueError,

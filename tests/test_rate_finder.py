@@ -98,7 +98,7 @@ def test_a_figure(tmp_path):
         ({"low": 0.0}, "low: expected a number from 1e-30 to 10, got 0"),
         ({"low": 1.0, "high": 0.1}, "low: expected a number from 1e-30 to 0.1, got 1"),
         ({"high": math.inf}, "high: expected a number"),
-        ({"steps": 2}, "steps: expected a number from 5"),
+        ({"steps": 2}, "steps: expected at least 5"),
         ({"smoothing": 1.0}, "smoothing: expected"),
         ({"stop": math.nan}, "stop: expected"),
         ({"batch_size": 0}, "batch_size: expected"),

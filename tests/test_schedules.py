@@ -81,7 +81,7 @@ def test_what_is_stored_of_a_schedule():
         (lambda: s.Exponential(0.0), r"\[Exponential\] last"),
         (lambda: s.InverseTime(math.inf), r"\[InverseTime\] rate"),
         (lambda: s.Polynomial(-1), r"\[Polynomial\] power"),
-        (lambda: s.CosineRestarts(0), r"\[CosineRestarts\] cycles: .* >= 1"),
+        (lambda: s.CosineRestarts(0), r"\[CosineRestarts\] cycles: expected at least 1"),
         (lambda: s.CosineRestarts(growth=0.5), r"\[CosineRestarts\] growth"),
         (lambda: s.OneCycle(up=math.nan), r"\[OneCycle\] up"),
         (lambda: s.Warmup(1.5), r"\[Warmup\] share"),

@@ -115,7 +115,7 @@ X, T = np.zeros((4, 2)), np.array([0, 1, 0, 1])
 BAD = {
     "lengths": (lambda: train_val_test_split(X, T[:3]), ValueError, "t: expected one target"),
     "empty": (lambda: train_val_test_split(X[:0], T[:0]), ValueError, "t: expected one target"),
-    "numbers": (lambda: train_val_test_split(1, 1), ValueError, "t: expected one target"),
+    "numbers": (lambda: train_val_test_split(1, 1), ValueError, "x: expected an array"),
     "two ratios": (
         lambda: train_val_test_split(X, T, (8, 2)),
         ValueError,
@@ -134,7 +134,7 @@ BAD = {
     "one fold": (lambda: k_fold(T, 1), ValueError, "k: expected an integer from 2 to 4"),
     "too many folds": (lambda: k_fold(T, 5), ValueError, "got 5"),
     "half a fold": (lambda: k_fold(T, 2.5), ValueError, "got 2.5"),
-    "no samples": (lambda: k_fold(3, 2), ValueError, "from 2 to 0 samples"),
+    "no samples": (lambda: k_fold(3, 2), ValueError, "t: expected an array, got"),
     "fold seed": (lambda: k_fold(T, 2, seed="a"), TypeError, "seed: expected an integer or None"),
 }
 

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from pynet.checks import one_of, real_number
 from pynet.serialization.files import PathLike
 
 
@@ -80,21 +81,19 @@ class LambdaCallback(Callback):
 
 def better_direction(who: str, metric: str, mode: str | None) -> str:
     """Return mode; for None 'min' where the metric's name ends in loss or error, else 'max'."""
+    if not isinstance(metric, str):
+        raise TypeError(f"[{who}] metric: expected the name of a metric, got {metric!r}")
     if mode is None:
         return "min" if metric.endswith(("loss", "error")) else "max"
-    if mode not in ("min", "max"):
-        raise ValueError(f"[{who}] mode: expected min or max, got {mode!r}")
-    return mode
+    return one_of(f"[{who}] mode", mode, ("min", "max"))
 
 
 class Best:
     """The best value of a metric so far, and when it was."""
 
     def __init__(self, who: str, metric: str, mode: str | None, min_delta: float = 0.0) -> None:
-        if not min_delta >= 0:
-            raise ValueError(f"[{who}] min_delta: expected a number >= 0, got {min_delta}")
         self.mode = better_direction(who, metric, mode)
-        self.min_delta = min_delta
+        self.min_delta = real_number(f"[{who}] min_delta", min_delta, 0, expected="a number >= 0")
         self.reset()
 
     def reset(self) -> None:

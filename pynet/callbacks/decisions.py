@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pynet.callbacks.base import Best, Callback, Run, better_direction
+from pynet.checks import whole_number
 from pynet.networks.state import Snapshot, put_back, take_snapshot
 from pynet.schedules import ReduceOnPlateau
 
@@ -39,10 +40,8 @@ class EarlyStopping(Callback):
         min_delta: float = 0.0,
         restore_best: bool = True,
     ) -> None:
-        if patience < 1:
-            raise ValueError(f"[EarlyStopping] patience: expected at least 1, got {patience}")
         self.metric = metric
-        self.patience = patience
+        self.patience = whole_number("[EarlyStopping] patience", patience)
         self.restore_best = restore_best
         self._best = Best("EarlyStopping", metric, mode, min_delta)
         self._reset()

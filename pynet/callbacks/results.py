@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pynet.callbacks.base import Best, Callback, Run
+from pynet.checks import whole_number
 from pynet.networks.state import Snapshot, put_back, take_snapshot
 from pynet.optimizers import MovingAverage, StochasticAverage
 from pynet.serialization import write_atomic
@@ -34,12 +35,10 @@ class Checkpoint(Callback):
         best: str | None = None,
         mode: str | None = None,
     ) -> None:
-        if every < 1:
-            raise ValueError(f"[Checkpoint] every: expected at least 1, got {every}")
         self.path = path
-        self.every = every
+        self.every = whole_number("[Checkpoint] every", every)
         self.metric = best
-        self._best = Best("Checkpoint", best or "", mode)
+        self._best = Best("Checkpoint", "" if best is None else best, mode)
 
     def begin(self, trainer: Run) -> None:
         if self.metric is not None:

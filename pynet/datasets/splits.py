@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pynet._types import Array
+from pynet.checks import array_of
 
 Part = tuple[Array, Array]
 Indices = NDArray[np.intp]
@@ -47,12 +48,12 @@ def train_val_test_split(
         TypeError: a seed that is no integer.
     """
     op = "train_val_test_split"
-    x, t = np.asarray(x), np.asarray(t)
+    x, t = array_of(f"[{op}] x", x), array_of(f"[{op}] t", t)
     if x.ndim == 0 or t.ndim == 0 or len(x) != len(t) or len(x) == 0:
         raise ValueError(
             f"[{op}] t: expected one target for each sample, got {t.shape}, x {x.shape}"
         )
-    parts = np.asarray(ratios)
+    parts = array_of(f"[{op}] ratios", ratios)
     if (
         parts.shape != (3,)
         or parts.dtype.kind not in "iuf"
@@ -89,7 +90,7 @@ def k_fold(
         ValueError: k out of range, no samples, labels of another shape.
         TypeError: a seed that is no integer.
     """
-    targets = np.asarray(t)
+    targets = array_of("[k_fold] t", t)
     N = len(targets) if targets.ndim else 0
     if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or not 2 <= k <= N:
         raise ValueError(f"[k_fold] k: expected an integer from 2 to {N} samples, got {k!r}")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
 
 from pynet._types import ArrayLike
+from pynet.checks import array_of, generator, real_number, whole_number
 from pynet.diagnosis.watch import twin_of
 
 
@@ -33,11 +35,11 @@ def sharpness(
     Source: Hochreiter and Schmidhuber, "Flat Minima", 1997; Keskar et al., "On Large-Batch Training
     for Deep Learning: Generalization Gap and Sharp Minima", 2017.
     """
-    for name, value in (("radius", radius), ("samples", samples), ("batch_size", batch_size)):
-        if not 0 < value < float("inf"):
-            raise ValueError(f"[sharpness] {name}: expected a number above 0, got {value}")
+    real_number("[sharpness] radius", radius, sys.float_info.min, expected="a number above 0")
+    whole_number("[sharpness] samples", samples)
+    whole_number("[sharpness] batch_size", batch_size)
     twin = twin_of("sharpness", network)
-    x, t = np.asarray(x), np.asarray(t)
+    x, t = array_of("[sharpness] x", x), array_of("[sharpness] t", t)
 
     def loss() -> float:
         parts = [
@@ -50,7 +52,7 @@ def sharpness(
         raise ValueError(f"[sharpness] t: expected one label for each of {len(x)} samples")
     base = loss()
     weights = {key: np.array(param) for key, param in twin.params.items()}
-    rng = np.random.default_rng(seed)
+    rng = generator("[sharpness] seed", seed)
     rises = []
     for _ in range(samples):
         for key, w in weights.items():

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from pynet._types import ArrayLike, Shape
+from pynet.checks import whole_number
 from pynet.diagnosis.watch import named_layers, twin_of
 from pynet.layers import Description, Layer
 from pynet.networks.summary import text_table
@@ -115,8 +116,7 @@ def profile(network: Any, x: ArrayLike, t: ArrayLike, repeats: int = 20) -> Prof
     Raises TypeError for what is no `pynet.networks.Network`, ValueError for repeats below 1.
     """
     twin = twin_of("profile", network, penalties=True)
-    if repeats < 1:
-        raise ValueError(f"[profile] repeats: expected at least 1, got {repeats}")
+    whole_number("[profile] repeats", repeats)
     batch = twin._input(x)
     rows = [_time(layer, name) for name, layer in named_layers(twin)]
     rows.append(_time(twin.last_layer, type(twin.last_layer).__name__))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
+from pynet.checks import real_number
 from pynet.layers import AddLayer, MulLayer
 
 if TYPE_CHECKING:
@@ -120,6 +121,7 @@ class Number:
         return Number(other) - self
 
     def __pow__(self, n: float) -> Number:
+        real_number("[Number] exponent", n)
         power = _Function(lambda x: x**n, lambda x, y: n * x ** (n - 1))
         return Number._made(f"^{n:g}", power, self)
 

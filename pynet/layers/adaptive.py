@@ -10,7 +10,7 @@ from pynet import ops
 from pynet._types import Array, ArrayLike, Pair
 from pynet.layers.inputs import real_array
 from pynet.layers.resampling import Resampling, Taps
-from pynet.layers.shapes import pair
+from pynet.layers.shapes import checked_pair, pair
 
 
 @lru_cache(maxsize=256)
@@ -36,8 +36,7 @@ class _Adaptive(Resampling):
 
     def __init__(self, size: Pair) -> None:
         super().__init__()
-        if not 1 <= min(pair(size)) <= max(pair(size)) < 2**31:
-            raise ValueError(f"[{type(self).__name__}] size: expected at least 1, got {size}")
+        checked_pair(f"[{type(self).__name__}] size", size)
         self.size = size
 
     def _out(self, size: int, axis: int) -> int:

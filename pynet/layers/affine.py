@@ -8,6 +8,7 @@ import numpy as np
 
 from pynet import initializers, ops
 from pynet._types import Array, ArrayLike, DTypeLike, Shape
+from pynet.checks import whole_number
 from pynet.initializers import Init
 from pynet.layers.base import Description, Layer
 from pynet.layers.inputs import batch_shape, gradient_array, real_array
@@ -43,10 +44,8 @@ class Affine(Layer):
 
         `init` is a name of `pynet.initializers`, a standard deviation, or a function of the shape.
         """
-        if out < 1:
-            raise ValueError(f"[Affine.sized] out: expected at least 1, got {out}")
         layer = cls(None, None)
-        layer._sizes = (out, init, bias, dtype)
+        layer._sizes = (whole_number("[Affine.sized] out", out), init, bias, dtype)
         return layer
 
     @property

@@ -8,6 +8,7 @@ import numpy as np
 
 from pynet import ops
 from pynet._types import Array, ArrayLike, DTypeLike, Pair, Shape
+from pynet.checks import whole_number
 from pynet.initializers import Init
 from pynet.layers.filters import Filters
 from pynet.layers.inputs import gradient_array, real_array, sequence_array
@@ -119,13 +120,14 @@ class DepthwiseConvolution(Convolution):
         multiplier: int = 1,
     ) -> None:
         super().__init__(W, b, stride, pad, dilation)
-        if multiplier < 1 or (W is not None and len(self.W) % multiplier):
-            expected = "at least 1" if W is None else f"a divisor of {len(self.W)} filters"
+        self.multiplier = whole_number("[DepthwiseConvolution] multiplier", multiplier)
+        FN = multiplier if W is None or self.W.ndim == 0 else len(self.W)
+        if FN % multiplier:
             raise ValueError(
-                f"[DepthwiseConvolution] multiplier: expected {expected}, got {multiplier}"
+                f"[DepthwiseConvolution] multiplier: expected a divisor of {FN} filters, "
+                f"got {multiplier}"
             )
-        self.multiplier = multiplier
-        self.groups = 1 if W is None else len(self.W) // multiplier
+        self.groups = FN // multiplier
 
     @classmethod
     def sized(  # type: ignore[override]

@@ -6,6 +6,7 @@ import numpy as np
 
 from pynet import ops, rng
 from pynet._types import Array, ArrayLike
+from pynet.checks import real_number
 from pynet.layers.inputs import real_array
 from pynet.layers.randomized import RandomizedLayer
 
@@ -25,13 +26,12 @@ class Dropout(RandomizedLayer):
     """
 
     def __init__(self, dropout_ratio: float = 0.5, inverted: bool = False) -> None:
-        if not 0 <= dropout_ratio <= 1 or (inverted and dropout_ratio == 1):
-            limit = "< 1" if inverted else "<= 1"
-            raise ValueError(
-                f"[Dropout] dropout_ratio: expected 0 <= ratio {limit}, got {dropout_ratio}"
-            )
-        self.dropout_ratio = dropout_ratio
-        self.inverted = inverted
+        limit = "< 1" if inverted else "<= 1"
+        most = np.nextafter(1.0, 0.0) if inverted else 1
+        self.dropout_ratio = real_number(
+            f"[{type(self).__name__}] dropout_ratio", dropout_ratio, 0, most, f"0 <= ratio {limit}"
+        )
+        self.inverted = bool(inverted)
         super().__init__()
         self._mask: Array | None = None
         self._scale: float | None = None  # by what backward multiplies

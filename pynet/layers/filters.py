@@ -9,10 +9,11 @@ import numpy as np
 
 from pynet import initializers
 from pynet._types import Array, ArrayLike, DTypeLike, Pair, Shape
+from pynet.checks import whole_number
 from pynet.initializers import Init
 from pynet.layers.base import Description, Layer
 from pynet.layers.inputs import batch_shape
-from pynet.layers.shapes import out_size, pair, suffix
+from pynet.layers.shapes import checked_pair, out_size, pair, suffix
 
 
 class Sizes(NamedTuple):
@@ -57,11 +58,9 @@ class Filters(Layer):
         self.db: Array | None = None
 
     def _size(self, FN: int, filter_size: Pair, init: Init, bias: bool, dtype: DTypeLike) -> None:
-        if FN < 1 or min(pair(filter_size)) < 1:
-            raise ValueError(
-                f"[{type(self).__name__}.sized] FN, filter_size: expected at least 1, "
-                f"got {FN}, {filter_size}"
-            )
+        where = f"[{type(self).__name__}.sized]"
+        whole_number(f"{where} FN", FN)
+        checked_pair(f"{where} filter_size", filter_size)
         self._sizes = Sizes(FN, filter_size, init, bias, dtype)
 
     @property
@@ -84,8 +83,9 @@ class Filters(Layer):
             raise ValueError(f"[{name}] W: expected an array, got None")
         if len(self._image(x_shape)) != 4:
             raise ValueError(f"[{name}] x: expected shape {self._x_form}, got {x_shape}")
+        whole_number(f"[{name}] groups", self.groups)
         C, FN = x_shape[1], self._sizes.FN
-        if self.groups < 1 or C % self.groups or FN % self.groups:
+        if C % self.groups or FN % self.groups:
             raise ValueError(
                 f"[{name}] groups: expected a divisor of {C} channels and {FN} filters, "
                 f"got {self.groups}"

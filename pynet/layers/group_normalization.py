@@ -8,6 +8,7 @@ import numpy as np
 
 from pynet import initializers, ops
 from pynet._types import Array, ArrayLike, DTypeLike, Shape
+from pynet.checks import real_number, whole_number
 from pynet.layers.base import Description, Layer
 from pynet.layers.inputs import batch_shape, gradient_array, real_array
 
@@ -27,12 +28,12 @@ class _SampleNormalization(Layer):
     def __init__(
         self, gamma: ArrayLike | None, beta: ArrayLike | None, groups: int, eps: float
     ) -> None:
-        if not 0 <= eps < math.inf:
-            raise ValueError(f"[{type(self).__name__}] eps: expected at least 0, got {eps}")
         self.gamma = gamma if gamma is None else np.asarray(gamma)  # type: ignore[assignment]
         self.beta = beta if beta is None else np.asarray(beta)  # type: ignore[assignment]
-        self.groups = groups
-        self.eps = eps
+        self.groups = whole_number(f"[{type(self).__name__}] groups", groups)
+        self.eps = real_number(
+            f"[{type(self).__name__}] eps", eps, 0, expected="a finite number of at least 0"
+        )
         self.input_shape: Shape | None = None
         self.std: Array | None = None
         self.dgamma: Array | None = None
@@ -121,8 +122,8 @@ class LayerNormalization(_SampleNormalization):
         cls, axes: int | None = None, *, eps: float = 1e-5, dtype: DTypeLike = np.float32
     ) -> LayerNormalization:
         """Return a layer that makes gamma and beta, of the last `axes` axes, at its first input."""
-        if axes is not None and axes < 1:
-            raise ValueError(f"[LayerNormalization.sized] axes: expected at least 1, got {axes}")
+        if axes is not None:
+            whole_number("[LayerNormalization.sized] axes", axes)
         layer = cls(None, None, eps)
         layer._sized_dtype, layer._axes = dtype, axes
         return layer
@@ -189,7 +190,7 @@ class GroupNormalization(_SampleNormalization):
         C = x_shape[1] if len(x_shape) > 1 else 0
         if C < 1:
             raise ValueError(f"[GroupNormalization] x: expected shape (N, C, ...), got {x_shape}")
-        if self.groups < 1 or C % self.groups:
+        if C % self.groups:
             raise ValueError(
                 f"[GroupNormalization] groups: expected a divisor of {C} channels, "
                 f"got {self.groups}"

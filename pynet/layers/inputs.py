@@ -48,18 +48,6 @@ def sequence_array(where: str, value: Any) -> Array:
     return array
 
 
-def real_number(where: str, value: Any, low: float, high: float, expected: str) -> float:
-    """Return a number from low to high, both finite; `expected` names them in the message.
-
-    Raises TypeError for anything else than a number, ValueError for one out of range or NaN.
-    """
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise TypeError(f"{where}: expected {expected}, got {type(value).__name__}")
-    if not low <= value <= high:
-        raise ValueError(f"{where}: expected {expected}, got {value}")
-    return float(value)
-
-
 def gradient_array(where: str, value: Any, shape: Shape, dtype: Any) -> Array:
     """Return dout as an array of this dtype, its own for None; ValueError for another shape."""
     array = real_array(where, value)

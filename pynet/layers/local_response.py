@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import sys
 from typing import Any
 
 from pynet import ops
 from pynet._types import Array, ArrayLike, Shape
+from pynet.checks import real_number, whole_number
 from pynet.layers.base import Description, Layer
 from pynet.layers.inputs import gradient_array, real_array
 
@@ -25,20 +27,11 @@ class LocalResponseNormalization(Layer):
     """
 
     def __init__(self, n: int = 5, k: float = 2.0, alpha: float = 1e-4, beta: float = 0.75) -> None:
-        for name, value, right, wanted in (
-            ("n", n, n >= 1, "at least 1"),
-            ("k", k, k > 0, "above 0"),
-            ("alpha", alpha, alpha >= 0, "at least 0"),
-            ("beta", beta, True, "finite"),
-        ):
-            if not right or not math.isfinite(value):
-                raise ValueError(
-                    f"[LocalResponseNormalization] {name}: expected a number {wanted}, got {value}"
-                )
-        self.n = n
-        self.k = k
-        self.alpha = alpha
-        self.beta = beta
+        op = "[LocalResponseNormalization]"
+        self.n = whole_number(f"{op} n", n)
+        self.k = real_number(f"{op} k", k, sys.float_info.min, expected="a number above 0")
+        self.alpha = real_number(f"{op} alpha", alpha, 0, expected="a number of at least 0")
+        self.beta = real_number(f"{op} beta", beta)
         self.x: Array | None = None
         self.out: Array | None = None
         self.scale: Array | None = None

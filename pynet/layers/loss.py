@@ -11,7 +11,8 @@ import numpy as np
 
 from pynet import ops
 from pynet._types import Array, ArrayLike
-from pynet.layers.inputs import real_array, real_number
+from pynet.checks import real_number
+from pynet.layers.inputs import real_array
 from pynet.layers.loss_layer import BinaryLoss, ClassLoss, LossLayer, times
 
 

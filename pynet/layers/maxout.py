@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import operator
-
 from pynet import ops
 from pynet._types import Array, ArrayLike, Shape
 from pynet.activations import maxout_shapes
+from pynet.checks import whole_number
 from pynet.layers.base import Description, Layer
 from pynet.layers.inputs import gradient_array, real_array
 
@@ -24,9 +23,7 @@ class Maxout(Layer):
     """
 
     def __init__(self, pieces: int = 2) -> None:
-        self.pieces = operator.index(pieces)
-        if self.pieces < 1:
-            raise ValueError(f"[Maxout] pieces: expected at least 1, got {pieces}")
+        self.pieces = whole_number("[Maxout] pieces", pieces)
         self._arg: Array | None = None
         self._x: Shape = ()
         self._y: Array | None = None

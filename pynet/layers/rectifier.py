@@ -7,6 +7,7 @@ import numpy as np
 from pynet import ops, rng
 from pynet._types import Array, ArrayLike, DTypeLike, Shape
 from pynet.activations import rrelu
+from pynet.checks import real_number
 from pynet.layers.base import Layer
 from pynet.layers.inputs import batch_shape, filled_array, gradient_array
 from pynet.layers.randomized import RandomizedLayer
@@ -39,7 +40,7 @@ class PRelu(Layer):
     def sized(cls, slope: float = 0.25, *, dtype: DTypeLike = np.float32) -> PRelu:
         """Return a layer that makes a slope for each channel at its first input."""
         layer = cls(None)
-        layer._sized = (slope, dtype)
+        layer._sized = (real_number("[PRelu.sized] slope", slope), dtype)
         return layer
 
     @property

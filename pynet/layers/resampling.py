@@ -14,9 +14,10 @@ import numpy as np
 
 from pynet import ops
 from pynet._types import Array, ArrayLike, Pair, Shape
+from pynet.checks import one_of, real_number
 from pynet.layers.base import Description, Layer
 from pynet.layers.inputs import image_shape, real_array
-from pynet.layers.shapes import pair
+from pynet.layers.shapes import checked_pair, pair
 
 
 class Taps(NamedTuple):
@@ -94,7 +95,7 @@ class Padding(Resampling):
     ) -> None:
         super().__init__()
         name = type(self).__name__
-        sides = (pad,) * 4 if isinstance(pad, int | np.integer) else tuple(pad)
+        sides = tuple(pad) if isinstance(pad, tuple | list) else (pad,) * 4
         if len(sides) == 2:
             sides = (sides[0], sides[0], sides[1], sides[1])
         if len(sides) != 4 or not all(
@@ -103,13 +104,9 @@ class Padding(Resampling):
             raise ValueError(
                 f"[{name}] pad: expected one, two or four integers of at least 0, got {pad!r}"
             )
-        if mode not in _SOURCES:
-            raise ValueError(f"[{name}] mode: expected one of {', '.join(_SOURCES)}, got {mode!r}")
-        if not np.isfinite(value):
-            raise ValueError(f"[{name}] value: expected a finite number, got {value!r}")
         self.pad = pad
-        self.mode = mode
-        self.fill = float(value)
+        self.mode = one_of(f"[{name}] mode", mode, _SOURCES)
+        self.fill = real_number(f"[{name}] value", value)
         self._sides = sides[:2], sides[2:]
 
     def _axis(self, size: int, axis: int) -> Taps:
@@ -174,14 +171,9 @@ class Upsampling(Resampling):
 
     def __init__(self, scale: Pair = 2, mode: str = "nearest") -> None:
         super().__init__()
-        if not 1 <= min(pair(scale)) <= max(pair(scale)) < 2**31:
-            raise ValueError(f"[Upsampling] scale: expected at least 1, got {scale}")
-        if mode not in _UPSAMPLING:
-            raise ValueError(
-                f"[Upsampling] mode: expected one of {', '.join(_UPSAMPLING)}, got {mode!r}"
-            )
+        checked_pair("[Upsampling] scale", scale)
         self.scale = scale
-        self.mode = mode
+        self.mode = one_of("[Upsampling] mode", mode, _UPSAMPLING)
 
     def _axis(self, size: int, axis: int) -> Taps:
         return _UPSAMPLING[self.mode](size, pair(self.scale)[axis])

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from pynet._types import Pair, Shape
+from pynet.checks import whole_number
 
 
 def pair(value: Pair) -> tuple[int, int]:
     """Return (h, w) from one number for both, or from a pair."""
     h, w = (value, value) if isinstance(value, int | np.integer) else value
+    return h, w
+
+
+def checked_pair(where: str, value: Any, low: int = 1) -> tuple[int, int]:
+    """Return (h, w) as `pair`; TypeError unless integers, ValueError below low or from 2**31."""
+    value = value.tolist() if isinstance(value, np.ndarray) else value
+    sides = tuple(value) if isinstance(value, tuple | list) else (value, value)
+    if len(sides) != 2:
+        raise ValueError(f"{where}: expected an integer or two, got {value!r}")
+    h, w = (whole_number(where, side, low, 2**31 - 1) for side in sides)
     return h, w
 
 
@@ -23,8 +36,7 @@ def check_windows(
         ("pad", pad, 0),
         ("dilation", dilation, 1),
     ):
-        if not least <= min(pair(value)) <= max(pair(value)) < 2**31:
-            raise ValueError(f"[{op}] {name}: expected {least} .. 2**31 - 1, got {value}")
+        checked_pair(f"[{op}] {name}", value, least)
     if len(x_shape) != 4:
         raise ValueError(f"[{op}] x: expected shape (N, C, H, W), got {x_shape}")
 

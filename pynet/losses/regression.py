@@ -11,7 +11,7 @@ import sys
 import numpy as np
 
 from pynet._types import Array, ArrayLike
-from pynet.layers.inputs import real_number
+from pynet.checks import real_number
 from pynet.layers.loss_layer import LossLayer
 
 

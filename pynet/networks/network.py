@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from pynet._types import Array, ArrayLike, DTypeLike, Shape
+from pynet.checks import array_of, whole_number
 from pynet.gradient import numerical_gradient
 from pynet.layers import Layer, LossLayer, Sequential, Slot, SoftmaxWithLoss
 from pynet.layers.inputs import real_array
@@ -62,6 +63,10 @@ class Network:
         self.last_layer = SoftmaxWithLoss() if last_layer is None else last_layer
         self.weight_decay_lambda = weight_decay_lambda
         self.penalty = penalty
+        if not callable(getattr(self.last_layer, "backward", None)):
+            raise TypeError(f"[Network] last_layer: expected a loss, got {last_layer!r}")
+        if penalty is not None and not isinstance(penalty, Elastic):
+            raise TypeError(f"[Network] penalty: expected one of pynet.penalties, got {penalty!r}")
         self.dtype: np.dtype[Any] = np.dtype(dtype)
         if self.dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
             raise ValueError(f"[Network] dtype: expected float32 or float64, got {self.dtype}")
@@ -70,6 +75,7 @@ class Network:
         self._root = _sequential(layers)
         self._params: ParamStore | None = None
         if input_dim is not None:
+            sample_shape(f"[{type(self).__name__}]", input_dim)
             self._root.build((1, *input_dim), self.dtype)
         if self._root.built:
             self._pack()
@@ -158,12 +164,9 @@ class Network:
 
         Raises ValueError where the loss is one of regression and t holds no classes.
         """
-        if batch_size < 1:
-            raise ValueError(
-                f"[{type(self).__name__}.accuracy] batch_size: expected at least 1, "
-                f"got {batch_size}"
-            )
-        x, t = np.asarray(x), real_array(f"[{type(self).__name__}.accuracy] t", t)
+        where = f"[{type(self).__name__}.accuracy]"
+        whole_number(f"{where} batch_size", batch_size)
+        x, t = array_of(f"{where} x", x), array_of(f"{where} t", real_array(f"{where} t", t))
         labels = t.argmax(axis=1) if t.ndim == 2 and t.shape[1] > 1 else t.reshape(-1)
         if len(x) != len(labels) or len(x) == 0:
             raise ValueError(
@@ -281,9 +284,7 @@ class Network:
 
         Prints as text; a notebook shows it as a table. For one sample.
         """
-        input_dim = self.input_dim if input_dim is None else input_dim
-        if input_dim is None:
-            raise ValueError("[summary] input_dim: expected the shape of one sample, got None")
+        input_dim = sample_shape("[summary]", self.input_dim if input_dim is None else input_dim)
         return Summary(type(self).__name__, self._root.trace((1, *input_dim)), self.dtype)
 
     def __repr__(self) -> str:
@@ -296,7 +297,17 @@ class Network:
             self._pack()
 
 
+def sample_shape(where: str, input_dim: Any) -> Shape:
+    """Return the shape of one sample; TypeError or ValueError for anything else."""
+    if not isinstance(input_dim, tuple | list) or not input_dim:
+        kind = ValueError if input_dim is None else TypeError
+        raise kind(f"{where} input_dim: expected the shape of one sample, got {input_dim!r}")
+    return tuple(whole_number(f"{where} input_dim", n) for n in input_dim)
+
+
 def _sequential(layers: Any) -> Sequential:
     if isinstance(layers, Sequential):
         return layers
+    if not isinstance(layers, Iterable):
+        raise TypeError(f"[Network] layers: expected layers, got {type(layers).__name__}")
     return Sequential(*(layers.values() if isinstance(layers, Mapping) else layers))

@@ -26,7 +26,8 @@ class ParameterGroups(Optimizer):
 
     def __init__(self, groups: Mapping[str, Optimizer | None], lr: float = 1.0) -> None:
         super().__init__()
-        rules = [rule for rule in groups.values() if rule is not None]
+        given = groups.values() if isinstance(groups, Mapping) else ()
+        rules = [rule for rule in given if rule is not None]
         if not rules or not all(isinstance(rule, Optimizer) for rule in rules):
             raise TypeError(
                 f"[ParameterGroups] groups: expected optimizers by pattern, got {groups!r}"

@@ -131,7 +131,8 @@ class Freeze(Hook):
 
 def patterns(where: str, names: str | Iterable[str]) -> tuple[str, ...]:
     """Return one or more patterns as a tuple; TypeError for something else."""
-    found = (names,) if isinstance(names, str) else tuple(names)
+    one = isinstance(names, str) or not isinstance(names, Iterable)
+    found: tuple[Any, ...] = (names,) if one else tuple(names)
     if not found or not all(isinstance(name, str) for name in found):
         raise TypeError(f"{where}: expected names of parameters or patterns, got {names!r}")
     return found

@@ -3,25 +3,66 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from inspect import signature
 from typing import Any
 
 from pynet import ops
 from pynet._types import Array
+from pynet.callbacks import Callback
+from pynet.checks import one_of
 from pynet.diagnosis import finite, first_non_finite
 from pynet.params import FlatStore
-from pynet.trainer.measure import Metric, Part
+from pynet.trainer.measure import Metric, Part, part
 
 
 def choose(argument: str, name: str, table: Mapping[str, Any]) -> Any:
     """Return table[name]; ValueError, naming the argument, where there is none."""
-    if name not in table:
-        raise ValueError(f"[Trainer] {argument}: expected one of {', '.join(table)}, got {name!r}")
-    return table[name]
+    return table[one_of(f"[Trainer] {argument}", name, table)]
+
+
+def made(argument: str, cls: Callable[..., Any], arguments: Any) -> Any:
+    """Return cls(**arguments); TypeError where they are not by name, or it has none so called."""
+    where = f"[Trainer] {argument}"
+    if not isinstance(arguments, Mapping):
+        raise TypeError(f"{where}: expected arguments by name, got {type(arguments).__name__}")
+    unknown = [name for name in arguments if name not in signature(cls).parameters]
+    if unknown:
+        known = ", ".join(signature(cls).parameters)
+        raise TypeError(f"{where}: expected some of {known}, got {unknown[0]!r}")
+    return cls(**arguments)
+
+
+def held_out_part(validation: Any) -> Part:
+    """Return the validation data, given as (x, t); TypeError for anything else."""
+    if not isinstance(validation, tuple | list) or len(validation) != 2:
+        raise TypeError(
+            f"[Trainer] validation: expected a pair (x, t), got {type(validation).__name__}"
+        )
+    return part("Trainer", "validation", *validation)
+
+
+def checked_callbacks(callbacks: Any) -> Iterable[Callback]:
+    """Return the callbacks; TypeError for anything else."""
+    if not isinstance(callbacks, Sequence) or isinstance(callbacks, str | bytes):
+        raise TypeError(
+            f"[Trainer] callbacks: expected a list of them, got {type(callbacks).__name__}"
+        )
+    for i, callback in enumerate(callbacks):
+        if not isinstance(callback, Callback):
+            raise TypeError(
+                f"[Trainer] callbacks[{i}]: expected a pynet.callbacks.Callback, "
+                f"got {type(callback).__name__}"
+            )
+    return callbacks
 
 
 def checked_metrics(metrics: Mapping[str, Metric], validation: Part | None) -> Mapping[str, Metric]:
     """Return the metrics; ValueError or TypeError where they cannot be measured."""
+    if not isinstance(metrics, Mapping):
+        raise TypeError(
+            f"[Trainer] metrics: expected functions by name, got {type(metrics).__name__}"
+        )
     if metrics and validation is None:
         raise ValueError(
             "[Trainer] metrics: expected validation=(x, t) to measure them on, got no such data"

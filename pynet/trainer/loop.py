@@ -12,13 +12,22 @@ import numpy as np
 from pynet import resume
 from pynet._types import Array
 from pynet.callbacks import Callback
+from pynet.checks import real_number, whole_number
 from pynet.loader import SAMPLINGS, Sampler
 from pynet.optimizers import OPTIMIZERS, Optimizer
 from pynet.progress import Progress
 from pynet.schedules import SCHEDULES, Schedule
 from pynet.serialization import load_checkpoint, save_checkpoint
 from pynet.serialization.files import PathLike
-from pynet.trainer.checks import all_finite, checked_metrics, choose, divergence
+from pynet.trainer.checks import (
+    all_finite,
+    checked_callbacks,
+    checked_metrics,
+    choose,
+    divergence,
+    held_out_part,
+    made,
+)
 from pynet.trainer.measure import Measure, Metric, part
 
 _DEFAULT_PARAM: Mapping[str, Any] = MappingProxyType({"lr": 0.01})
@@ -113,15 +122,17 @@ class Trainer:
         self.x_test = None if test is None else test.x
         self.t_test = None if test is None else test.t
         self.epochs = epochs
-        if mini_batch_size < 1:
-            raise ValueError(
-                f"[Trainer] mini_batch_size: expected at least 1, got {mini_batch_size}"
+        real_number("[Trainer] epochs", epochs, 0, 1e12, "a number from 0 on")
+        whole_number("[Trainer] mini_batch_size", mini_batch_size)
+        if evaluate_sample_num_per_epoch is not None:
+            whole_number(
+                "[Trainer] evaluate_sample_num_per_epoch", evaluate_sample_num_per_epoch, 0
             )
         self.evaluate_sample_num_per_epoch = evaluate_sample_num_per_epoch
         self.optimizer: Any = optimizer
         if isinstance(optimizer, str):
             cls = choose("optimizer", optimizer.lower(), OPTIMIZERS)
-            self.optimizer = cls(**optimizer_param)
+            self.optimizer = made("optimizer_param", cls, optimizer_param)
         self.sampling = sampling
         choose("sampling", sampling, dict.fromkeys(SAMPLINGS))
         self.schedule = schedule
@@ -145,11 +156,11 @@ class Trainer:
         self.current_iter = 0
         self.current_epoch = 0
 
-        held_out = None if validation is None else part("Trainer", "validation", *validation)
+        held_out = None if validation is None else held_out_part(validation)
         self.validation = held_out
         self.measure = Measure(network, train, test, held_out, checked_metrics(metrics, held_out))
         # Those that write come last, when the others have seen the epoch.
-        self.callbacks = sorted(callbacks, key=lambda callback: callback.comes_last)
+        self.callbacks = sorted(checked_callbacks(callbacks), key=lambda each: each.comes_last)
         self.train_loss_list: list[float] = []
         self.evaluated_iters: list[int] = []
         self.history: dict[str, list[float]] = {name: [] for name in ("loss", *self.measure.names)}
@@ -278,8 +289,9 @@ class Trainer:
         self.measure.check(metric, who)
 
     def _evaluate(self) -> None:
-        self.current_epoch += 1
+        # A metric may raise: then there was no measurement, and no epoch is counted.
         values = self.measure(self.evaluate_sample_num_per_epoch or None)
+        self.current_epoch += 1
         self.evaluated_iters.append(self.current_iter)
         values = {"loss": self.mean_loss(-1)} | values
         for name, value in values.items():

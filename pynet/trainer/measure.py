@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -61,6 +62,15 @@ def scores_of(network: Any, data: Part) -> Array:
     return np.concatenate([network.predict(each.x) for each in data.batches()])
 
 
+def _number(name: str, value: Any) -> float:
+    """The value of a metric."""
+    if np.ndim(value) or not isinstance(value, Real | np.generic | np.ndarray):
+        raise TypeError(
+            f"[Trainer] metrics[{name!r}]: expected it to return a number, got {value!r}"
+        )
+    return float(value)
+
+
 class Measure:
     """Measures a network: accuracy where it classifies, else loss, and the reader's own metrics.
 
@@ -107,7 +117,8 @@ class Measure:
                 values.append(self._one(self.validation))
             if self.metrics:
                 y = scores_of(self.network, self.validation)
-                values += [float(f(self.validation.t, y)) for f in self.metrics.values()]
+                t = self.validation.t
+                values += [_number(name, f(t, y)) for name, f in self.metrics.items()]
         return dict(zip(self.names, values))
 
     def check(self, metric: str, who: str) -> None:
