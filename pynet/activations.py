@@ -189,12 +189,22 @@ ACTIVATIONS = {f.name: f for f in tuple(globals().values()) if isinstance(f, Act
 def prelu(x: ArrayLike, slope: ArrayLike) -> Array:
     """Return x where x > 0, else slope x; slope is one number or one for each channel x[:, c].
 
+    float64 stays float64, other numbers count as float32.
+
+    Raises ValueError for another number of slopes, TypeError for anything but real numbers.
+
     Source: He et al., "Delving Deep into Rectifiers", 2015.
     """
-    x, slope = np.asarray(x), np.asarray(slope)
-    if slope.size > 1:
-        slope = slope.reshape(-1, *(1,) * (x.ndim - 2))
-    return np.where(x > 0, x, slope * x)
+    x = ops.activation(x, "identity")
+    a: Array = ops.activation(slope, "identity").astype(x.dtype, copy=False)
+    if a.size > 1:
+        if x.ndim < 2 or a.shape != x.shape[1:2]:
+            raise ValueError(
+                f"[prelu] slope: expected one number or one for each channel of x {x.shape}, "
+                f"got shape {a.shape}"
+            )
+        a = a.reshape(-1, *(1,) * (x.ndim - 2))
+    return np.where(x > 0, x, a * x)
 
 
 def softmax(x: ArrayLike) -> Array:

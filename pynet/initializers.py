@@ -24,6 +24,7 @@ feedforward neural networks", 2010; He et al., "Delving Deep into Rectifiers", 2
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TypeAlias
@@ -31,7 +32,7 @@ from typing import TypeAlias
 import numpy as np
 
 from pynet._types import Array, DTypeLike, Shape
-from pynet.checks import real_number
+from pynet.checks import real_number, whole_number
 
 Init: TypeAlias = str | float | Callable[[Shape], Array]
 
@@ -72,6 +73,7 @@ def normal(shape: Shape, std: float = 0.01, dtype: DTypeLike = np.float32) -> Ar
 
     Raises ValueError for sizes below 1 or beyond any memory.
     """
+    std = real_number("[initializers] std", std)
     return (std * np.random.randn(*_checked(shape))).astype(dtype)
 
 
@@ -80,22 +82,24 @@ def uniform(shape: Shape, limit: float = 0.01, dtype: DTypeLike = np.float32) ->
 
     Raises ValueError as `normal` does.
     """
+    expected = "a finite number >= 0"
+    limit = real_number("[initializers] limit", limit, 0, 1e300, expected)
     return np.random.uniform(-limit, limit, _checked(shape)).astype(dtype)
 
 
 def constant(shape: Shape, value: float = 0.0, dtype: DTypeLike = np.float32) -> Array:
     """Return the same value everywhere. Neurons that begin equal stay equal: not for weights."""
-    return np.full(shape, value, dtype)
+    return np.full(_checked(shape), real_number("[initializers] value", value), dtype)
 
 
 def zeros(shape: Shape, dtype: DTypeLike = np.float32) -> Array:
     """Return zeros, for biases."""
-    return np.zeros(shape, dtype)
+    return np.zeros(_checked(shape), dtype)
 
 
 def ones(shape: Shape, dtype: DTypeLike = np.float32) -> Array:
     """Return ones, for gamma."""
-    return np.ones(shape, dtype)
+    return np.ones(_checked(shape), dtype)
 
 
 def he(shape: Shape, dtype: DTypeLike = np.float32) -> Array:
@@ -204,7 +208,10 @@ def draw(init: Init, shape: Shape, dtype: DTypeLike = np.float32) -> Array:
 
 
 def _checked(shape: Shape) -> Shape:
-    if min(shape) < 1 or math.prod(shape) >= 2**43:
+    if not isinstance(shape, tuple | list) or not shape:
+        raise TypeError(f"[initializers] shape: expected a tuple of integers, got {shape!r}")
+    sizes = [whole_number("[initializers] shape", size, -sys.maxsize) for size in shape]
+    if min(sizes) < 1 or math.prod(sizes) >= 2**43:
         raise ValueError(
             f"[initializers] shape: expected sizes of at least 1 that fit in memory, got {shape}"
         )

@@ -134,8 +134,12 @@ def test_options_of_a_convolution(option: str, value: int) -> None:
     refused(lambda: layer.forward(draw(2, 2, 6, 6)))
     setattr(layer, option, 1)
     assert layer.forward(draw(2, 2, 6, 6)).shape[1] == 4
-    sized = Convolution.sized(4, 3, **{option: value})
-    refused(lambda: Network(Sequential(sized, Affine.sized(2)), input_dim=(2, 6, 6)))
+    refused(
+        lambda: Network(
+            Sequential(Convolution.sized(4, 3, **{option: value}), Affine.sized(2)),
+            input_dim=(2, 6, 6),
+        )
+    )
 
 
 @pytest.mark.parametrize("window", [(0, 2), (2, -1), (9, 9)])

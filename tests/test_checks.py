@@ -10,9 +10,9 @@ import pytest
 from bad_inputs import NoRepr
 
 import pynet
-from pynet import checks
-from pynet.activations import maxout
-from pynet.callbacks import Callback, Checkpoint, EarlyStopping
+from pynet import checks, graph, initializers
+from pynet.activations import maxout, prelu
+from pynet.callbacks import Callback, Checkpoint, EarlyStopping, ReduceRateOnPlateau
 from pynet.datasets import k_fold, train_val_test_split
 from pynet.diagnosis import sharpness
 from pynet.ensemble import Ensemble
@@ -29,6 +29,7 @@ from pynet.layers import (
     Maxout,
     Padding,
     PRelu,
+    TransposedConvolution,
     Upsampling,
 )
 from pynet.loader import batches
@@ -146,6 +147,24 @@ OTHERS = {
     "optimizer_param": lambda: trainer(optimizer_param=0.1),
     "an unknown parameter": lambda: trainer(optimizer_param={"rate": 0.1}),
     "sampling": lambda: trainer(sampling=[]),
+    "network": lambda: Trainer(None, x, t, None, None),
+    "optimizer": lambda: trainer(optimizer=None),
+    "an optimizer of set.update": lambda: trainer(optimizer=set()),
+    "rule": lambda: ReduceRateOnPlateau(rule="a"),
+    "params": lambda: SGD().update(None, {}),
+    "grads": lambda: SGD().update({"W": x}, b"x"),
+    "graph": lambda: graph.of(net(), 3),
+    "a graph's sample": lambda: graph.of(net(), "ab"),
+    "sized groups": lambda: repr(Convolution.sized(3, 3, groups=0)),
+    "output_pad": lambda: TransposedConvolution(np.ones((2, 2, 3, 3)), None, output_pad=None),
+    "prelu": lambda: prelu(None, 0.1),
+    "slope": lambda: prelu(x, None),
+    "slopes": lambda: prelu(x, [0.1, 0.2]),
+    "std": lambda: initializers.normal((3, 4), None),
+    "limit": lambda: initializers.uniform((3, 4), float("nan")),
+    "value": lambda: initializers.constant((3, 4), "a"),
+    "shape": lambda: initializers.zeros(-1),
+    "sides": lambda: initializers.he((3, -4)),
     "split": lambda: train_val_test_split([[1], [2, 3]], [0, 1]),
     "ratios": lambda: train_val_test_split(x, t, [[1], [2, 3]]),
     "k_fold": lambda: k_fold([[1], [2, 3]]),
@@ -164,6 +183,15 @@ def test_limits_of_a_number_are_not_rounded_to_its_dtype():
         checks.real_number("[f] x", 10**400)
     with pytest.raises(TypeError, match=r"^\[f\] x: expected a finite number, got NoRepr$"):
         checks.real_number("[f] x", NoRepr())
+
+
+def test_prelu_keeps_the_dtype():
+    """A slope is a Python number as often as an array."""
+    for dtype in (np.float32, np.float64):
+        y = prelu(np.array([[-1.0, 2.0]], dtype), 0.5)
+        assert y.dtype == dtype and y.tolist() == [[-0.5, 2.0]]
+        assert prelu(np.ones((2, 3), dtype), np.full(3, 0.25)).dtype == dtype
+    assert prelu(np.array([-2, 2]), 0.25).dtype == np.float32
 
 
 # ---- a metric that fails -----------------------------------------------------

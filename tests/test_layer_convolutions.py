@@ -250,12 +250,15 @@ def test_a_transposed_layer_refuses_what_does_not_fit():
         (TransposedConvolution(W, None), draw(2, 4, 5)),
         (TransposedConvolution(W, draw(2)), draw(2, 4, 5, 5)),
         (TransposedConvolution(W, None, stride=2, output_pad=2), draw(2, 4, 5, 5)),
-        (TransposedConvolution(W, None, output_pad=-1), draw(2, 4, 5, 5)),
         (TransposedConvolution(W, None, pad=5), draw(2, 4, 5, 5)),
         (TransposedConvolution(None, None), draw(2, 4, 5, 5)),
     ]:
         with pytest.raises(ValueError, match=r"^\[TransposedConvolution.*\] \w+: expected .*, got"):
             layer.forward(x)
+    with pytest.raises(
+        ValueError, match=r"^\[TransposedConvolution\] output_pad: expected at least 0"
+    ):
+        TransposedConvolution(W, None, output_pad=-1)
 
 
 def test_the_result_is_double_where_any_argument_is():

@@ -127,6 +127,11 @@ class ReduceRateOnPlateau(Callback):
     def __init__(
         self, metric: str = "validation_loss", rule: ReduceOnPlateau | None = None
     ) -> None:
+        if not isinstance(rule, ReduceOnPlateau | None):
+            raise TypeError(
+                f"[ReduceRateOnPlateau] rule: expected a pynet.schedules.ReduceOnPlateau, "
+                f"got {type(rule).__name__}"
+            )
         self.metric = metric
         mode = better_direction("ReduceRateOnPlateau", metric, None)
         self.rule = ReduceOnPlateau(mode=mode) if rule is None else rule

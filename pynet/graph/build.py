@@ -8,6 +8,7 @@ from pynet._types import Shape
 from pynet.graph.drawing import Drawing
 from pynet.graph.number import Number
 from pynet.layers import Concat, Layer, Residual, Sequential
+from pynet.layers.inputs import sample_shape
 
 if TYPE_CHECKING:
     from pynet.networks import Network
@@ -47,8 +48,7 @@ def of(thing: Network | Layer | Number, input_dim: Shape | None = None) -> Drawi
         )
     if input_dim is None:
         input_dim = getattr(thing, "input_dim", None)
-    if input_dim is None:
-        raise ValueError("[graph.of] input_dim: expected the shape of one sample, got None")
+    input_dim = sample_shape("[graph.of]", input_dim)
     drawing = Drawing(type(thing).__name__)
     port = _Port(drawing.add(["x"], "value"), (1, *input_dim))
     port = _layer(drawing, layer, port)

@@ -61,6 +61,7 @@ class Filters(Layer):
         where = f"[{type(self).__name__}.sized]"
         whole_number(f"{where} FN", FN)
         checked_pair(f"{where} filter_size", filter_size)
+        whole_number(f"{where} groups", self.groups)
         self._sizes = Sizes(FN, filter_size, init, bias, dtype)
 
     @property

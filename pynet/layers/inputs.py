@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from pynet._types import Array, Shape
+from pynet.checks import whole_number
 
 
 def real_array(where: str, value: Any) -> Array:
@@ -64,3 +65,11 @@ def batch_shape(where: str, x_shape: Shape) -> Shape:
     if len(x_shape) < 1 or min(x_shape) < 1:
         raise ValueError(f"{where}: expected a batch of shape (N, ...), got {x_shape}")
     return x_shape
+
+
+def sample_shape(where: str, input_dim: Any) -> Shape:
+    """Return the shape of one sample; TypeError or ValueError for anything else."""
+    if not isinstance(input_dim, tuple | list) or not input_dim:
+        kind = ValueError if input_dim is None else TypeError
+        raise kind(f"{where} input_dim: expected the shape of one sample, got {input_dim!r}")
+    return tuple(whole_number(f"{where} input_dim", n) for n in input_dim)

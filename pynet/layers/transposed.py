@@ -9,7 +9,7 @@ from pynet._types import Array, ArrayLike, DTypeLike, Pair, Shape
 from pynet.initializers import Init
 from pynet.layers.filters import Filters
 from pynet.layers.inputs import gradient_array, real_array
-from pynet.layers.shapes import check_windows, pair
+from pynet.layers.shapes import check_windows, checked_pair, pair
 
 
 class TransposedConvolution(Filters):
@@ -37,6 +37,7 @@ class TransposedConvolution(Filters):
         output_pad: Pair = 0,
     ) -> None:
         super().__init__(W, b, stride, pad, dilation, groups)
+        checked_pair("[TransposedConvolution] output_pad", output_pad, 0)
         self.output_pad = output_pad
 
     @classmethod

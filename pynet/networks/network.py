@@ -21,7 +21,7 @@ from pynet._types import Array, ArrayLike, DTypeLike, Shape
 from pynet.checks import array_of, whole_number
 from pynet.gradient import numerical_gradient
 from pynet.layers import Layer, LossLayer, Sequential, Slot, SoftmaxWithLoss
-from pynet.layers.inputs import real_array
+from pynet.layers.inputs import real_array, sample_shape
 from pynet.networks.summary import Summary
 from pynet.params import GradStore, ParamStore, pack
 from pynet.penalties import L2, Elastic
@@ -295,14 +295,6 @@ class Network:
         self.__dict__.update(state)
         if self._params is not None:
             self._pack()
-
-
-def sample_shape(where: str, input_dim: Any) -> Shape:
-    """Return the shape of one sample; TypeError or ValueError for anything else."""
-    if not isinstance(input_dim, tuple | list) or not input_dim:
-        kind = ValueError if input_dim is None else TypeError
-        raise kind(f"{where} input_dim: expected the shape of one sample, got {input_dim!r}")
-    return tuple(whole_number(f"{where} input_dim", n) for n in input_dim)
 
 
 def _sequential(layers: Any) -> Sequential:

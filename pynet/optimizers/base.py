@@ -40,6 +40,12 @@ class Optimizer(Stateful):
         return self
 
     def update(self, params: MutableMapping[str, Any], grads: Mapping[str, Any]) -> None:
+        for name, given in (("params", params), ("grads", grads)):
+            if not isinstance(given, dict | Mapping):
+                raise TypeError(
+                    f"[{type(self).__name__}.update] {name}: expected a dict of arrays, "
+                    f"got {type(given).__name__}"
+                )
         self._apply(params, self._plan(params, grads))
 
     def parts(self) -> Iterator[tuple[str, Stateful]]:

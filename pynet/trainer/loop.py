@@ -23,6 +23,7 @@ from pynet.trainer.checks import (
     all_finite,
     checked_callbacks,
     checked_metrics,
+    checked_parts,
     choose,
     divergence,
     held_out_part,
@@ -133,6 +134,7 @@ class Trainer:
         if isinstance(optimizer, str):
             cls = choose("optimizer", optimizer.lower(), OPTIMIZERS)
             self.optimizer = made("optimizer_param", cls, optimizer_param)
+        checked_parts("Trainer", network, self.optimizer)
         self.sampling = sampling
         choose("sampling", sampling, dict.fromkeys(SAMPLINGS))
         self.schedule = schedule
