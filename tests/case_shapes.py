@@ -193,6 +193,29 @@ POOL = [
     Pool(8, 32, 28, 28, 2),  # several tiles
 ]
 
+
+def copies(size: int) -> dict[str, list[int]]:
+    """The old pixel of each new one along an axis of this size, where each is a copy of one."""
+    line, out = list(range(size)), size  # an index of `size` is outside
+    return {
+        "same": line,
+        "padded": [out, out, *line, out],
+        "cropped": line[size // 3 :] or [0],
+        "outside": [out] * (size + 8),
+        "edge": [0] * 2 + line + [size - 1] * 9,
+        "reflected": [*line[1:3][::-1], *line, *line[-3:-1][::-1]],
+        "reversed": line[::-1],
+        "twice": [i // 2 for i in range(2 * size)],
+        "twice, cut": [out, *(i // 2 for i in range(1, 2 * size - 1)), out],
+        "three times": [i // 3 for i in range(3 * size)],
+        "one and a half": [2 * i // 3 for i in range(3 * size // 2)],
+        "every other": line[::2],
+        "mixed": [size // 2, out, *line[:5], *line[:6], out, 0, 0, *line[::-1], out],
+    }
+
+
+COPY_SIZES = [1, 3, 4, 5, 7, 8, 9, 16, 17, 35]
+
 ARRAYS = [(1,), (3,), (7,), (8,), (9,), (15,), (16,), (17,), (31,), (32,), (33,), (65,), (100, 10)]
 ARRAYS += [(5, 7), (2, 3, 4, 5), (1000,), (100_003,)]
 CHANNELS = [(1, 1), (1, 7), (9, 1), (100, 10), (33, 17), (1000, 33), (2, 3, 4, 5), (1, 1, 1, 1)]

@@ -82,6 +82,29 @@ def taps(new: int, old: int, count: int) -> tuple[Source, Source]:
     )
 
 
+def copy_cases() -> Iterator[Case]:
+    """New images of old pixels as they are, in every way along both axes."""
+    for H, W in zip(shapes.COPY_SIZES, shapes.COPY_SIZES[3:] + shapes.COPY_SIZES):
+        for columns, rows in zip(shapes.copies(W).items(), [*shapes.copies(H).items()][::-1]):
+            yield from copy_case((2, 2, H, W), rows, columns)
+    several_tiles = [("padded", shapes.copies(n)["padded"]) for n in (32, 33)]
+    yield from copy_case((3, 40, 32, 33), *several_tiles)
+
+
+def copy_case(
+    x: tuple[int, ...], rows: tuple[str, list[int]], columns: tuple[str, list[int]]
+) -> Iterator[Case]:
+    def axis(indices: list[int]) -> tuple[np.ndarray, np.ndarray]:
+        return np.array(indices, np.int32)[:, None], np.ones((len(indices), 1), np.float32)
+
+    axes = (*axis(rows[1]), *axis(columns[1]))
+    y = (*x[:2], len(rows[1]), len(columns[1]))
+    label = text(x, f"rows {rows[0]}, columns {columns[0]}")
+    terms = max(map(rows[1].count, rows[1])) * max(map(columns[1].count, columns[1]))
+    yield Case("resample2d", label, (normal(*x), *axes), {"fill": 0.5})
+    yield Case("resample2d_backward", label, (normal(*y), *axes, x), {}, terms)
+
+
 def resample_cases() -> Iterator[Case]:
     sizes = [(1, 1), (3, 5), (7, 8), (9, 17), (16, 33), (31, 4), (1, 40)]
     for (H, W), (OH, OW) in product(sizes, sizes[:6]):
@@ -95,6 +118,7 @@ def resample_cases() -> Iterator[Case]:
             yield Case("resample2d", text(label, "fill"), args, {"fill": -1.0}, terms)
         back = (normal(2, 3, OH, OW), *axes, (2, 3, H, W))
         yield Case("resample2d_backward", label, back, {}, OH * P * OW * Q)
+    yield from copy_cases()
     axes = (*taps(64, 32, 2), *taps(48, 33, 2))  # several tiles
     yield Case("resample2d", "several tiles", (normal(3, 40, 32, 33), *axes), {}, 4)
     back = (normal(3, 40, 64, 48), *axes, (3, 40, 32, 33))

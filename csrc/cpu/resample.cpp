@@ -1,5 +1,6 @@
 // Images of another size: first along the rows, by whole vectors, then along the columns.
 #include "cpu/loop.h"
+#include "cpu/resample_copy.h"
 
 namespace pynet::PYNET_ISA {
 namespace {
@@ -12,10 +13,12 @@ PYNET_INLINE index_t planes_per_tile(const ResampleGrid<T>& g) {
 template <class T>
 PYNET_INLINE Work plan_planes(const ResampleGrid<T>& g) {
   const double row = static_cast<double>(g.P * g.W) * 0.1 + static_cast<double>(g.Q * g.OW);
+  const std::size_t row_bytes = static_cast<std::size_t>(g.W + 1) * sizeof(T);
+  const std::size_t run_bytes = static_cast<std::size_t>(g.OW) * sizeof(Run);
   return Work{1,
               {ceil_div(g.planes, planes_per_tile(g))},
               0,
-              static_cast<std::size_t>(g.W + 1) * sizeof(T),
+              g.P == 1 && g.Q == 1 ? max_of(row_bytes, run_bytes) : row_bytes,
               static_cast<double>(g.planes * g.OH) * row};
 }
 
@@ -34,6 +37,15 @@ Work resample2d_plan(const Resample2dArgs<T>& args) {
 template <class T>
 void resample2d_run(const Resample2dArgs<T>& args, const Tile& tile) {
   const ResampleGrid<T>& g = args.grid;
+  if (is_copy(g)) {
+    Run* runs = static_cast<Run*>(tile.local);
+    const index_t count = cut_columns(g, runs);
+    for_planes(g, tile, [&](index_t plane) {
+      copy_plane(g, runs, count, args.fill, args.x + plane * g.H * g.W,
+                 args.y + plane * g.OH * g.OW);
+    });
+    return;
+  }
   T* row = static_cast<T*>(tile.local);  // (W + 1): one new row of old columns, and the outside
   for_planes(g, tile, [&](index_t plane) {
     const T* x = args.x + plane * g.H * g.W;
@@ -73,6 +85,9 @@ Work resample2d_backward_plan(const Resample2dBackwardArgs<T>& args) {
 template <class T>
 void resample2d_backward_run(const Resample2dBackwardArgs<T>& args, const Tile& tile) {
   const ResampleGrid<T>& g = args.grid;
+  const bool copied = is_copy(g);
+  Run* runs = static_cast<Run*>(tile.local);
+  const index_t count = copied ? cut_columns(g, runs) : 0;
   T* row = static_cast<T*>(tile.local);  // (W + 1): the gradient of one new row of old columns
   for_planes(g, tile, [&](index_t plane) {
     T* dx = args.dx + plane * g.H * g.W;
@@ -81,6 +96,10 @@ void resample2d_backward_run(const Resample2dBackwardArgs<T>& args, const Tile& 
       for (index_t i = 0; i < g.H * g.W; ++i) dx[i] = 0;
     }
     for (index_t oy = 0; oy < g.OH; ++oy, dout += g.OW) {
+      if (copied) {
+        if (g.rows[oy] < g.H) return_columns(g, runs, count, dx + g.rows[oy] * g.W, dout);
+        continue;
+      }
       for (index_t i = 0; i <= g.W; ++i) row[i] = 0;
       for (index_t ox = 0; ox < g.OW; ++ox) {
         for (index_t q = ox * g.Q; q < (ox + 1) * g.Q; ++q) {
