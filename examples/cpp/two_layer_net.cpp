@@ -55,7 +55,7 @@ struct Parameter {
 
   void update(const UpdateState& state) {
     launch(kernels().momentum_update,
-           UpdateArgs<float>{value.data(), grad.data(), velocity.data(), nullptr,
+           UpdateArgs<float>{value.data(), grad.data(), velocity.data(), nullptr, nullptr,
                              static_cast<index_t>(value.size()), &state});
   }
 };
@@ -76,7 +76,7 @@ int main() {
 
   Matrix a(N * kHidden), z(N * kHidden), score(N * kClasses), y(N * kClasses);
   Matrix dscore(N * kClasses), dz(N * kHidden), da(N * kHidden);
-  const UpdateState state{0.3, 0.9, 0, 1};  // learning rate, momentum
+  const UpdateState state{0.3, 0.9, 0, 0, 0, 1};  // learning rate, momentum
 
   std::printf("pynet, instruction set %s, %d threads\n", isa().c_str(), num_threads());
   double loss = 0;
