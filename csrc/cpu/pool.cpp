@@ -1,5 +1,6 @@
 #include "cpu/loop.h"
 #include "cpu/pool_2x2.h"
+#include "cpu/pool_collect.h"
 #include "cpu/pool_phases.h"
 #include "cpu/wide.h"
 
@@ -91,7 +92,7 @@ PYNET_INLINE void max_plane(const PoolShape& s, const Phases<T>& p, const T* x, 
   for_windows<T>(s, [&](index_t oy, index_t ox, index_t n) {
     const index_t top = oy * s.stride_h - s.pad_h;
     const Span rows = inside(top, s.FH, s.H);
-    const T* first = p.pixels + top * (p.row / s.stride_w) + ox;
+    const T* first = p.pixels + top * p.step + ox;
     ivec<T> k = place<T>(rows.begin * s.FW);
     Best<T> best{splat(static_cast<T>(-__builtin_inf())),
                  k + __builtin_convertvector(load(p.window + ox), ivec<T>)};
@@ -147,10 +148,19 @@ void max_pool2d_run(const MaxPool2dArgs<T>& args, const Tile& tile) {
 // --- max, backward -------------------------------------------------------------------------------
 
 template <class T>
+PYNET_INLINE std::size_t given_bytes(const PoolShape& s) {
+  std::size_t bytes = 0;
+  given_of<T>(s, nullptr, &bytes);
+  return bytes;
+}
+
+template <class T>
 Work max_pool2d_backward_plan(const MaxPool2dBackwardArgs<T>& args) {
   const PoolShape& s = args.s;
-  const double cost = pixels(s) * sizeof(T) * 0.06 + outputs(s) * (is_2x2(s) ? 0.5 : 4.0);
-  Work work = plan_planes(s, 0, cost);
+  const bool collects = can_collect(s) && !is_2x2(s);
+  const double window = is_2x2(s) ? 0.5 : collects ? 1.5 : 4.0;
+  const double cost = pixels(s) * sizeof(T) * 0.06 + outputs(s) * window;
+  Work work = plan_planes(s, collects ? given_bytes<T>(s) : 0, cost);
   if (args.grad == Grad::Skip) work.tiles[0] = 0;
   return work;
 }
@@ -158,13 +168,19 @@ Work max_pool2d_backward_plan(const MaxPool2dBackwardArgs<T>& args) {
 template <class T>
 void max_pool2d_backward_run(const MaxPool2dBackwardArgs<T>& args, const Tile& tile) {
   const PoolShape& s = args.s;
-  const bool add = args.grad == Grad::Add;
+  const bool add = args.grad == Grad::Add, collects = can_collect(s) && !is_2x2(s);
+  const Given<T> given = given_of<T>(s, tile.local);
+  if (collects) prepare(s, given);
   for_planes(s, tile, [&](index_t plane) {
     T* dx = args.dx + plane * s.H * s.W;
     const T* dout = args.dout + plane * s.OH * s.OW;
     const std::int32_t* arg = args.arg + plane * s.OH * s.OW;
     if (is_2x2(s)) {
       max_backward_2x2(s, dx, dout, arg, add);
+      return;
+    }
+    if (collects) {
+      max_collect(s, given, dx, dout, arg, add);
       return;
     }
     if (!add) {
@@ -217,7 +233,7 @@ PYNET_INLINE void avg_plane(const PoolShape& s, const Phases<T>& p, const T* x, 
   for_windows<T>(s, [&](index_t oy, index_t ox, index_t n) {
     const index_t top = oy * s.stride_h - s.pad_h;
     const Span rows = inside(top, s.FH, s.H);
-    const T* first = p.pixels + top * (p.row / s.stride_w) + ox;
+    const T* first = p.pixels + top * p.step + ox;
     vec<T> sum{};
     for (index_t i = rows.begin * s.FW; i < rows.end * s.FW; ++i) {
       sum += load(first + p.offset[i]);

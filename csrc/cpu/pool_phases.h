@@ -21,6 +21,7 @@ PYNET_INLINE bool has_phases(const PoolShape& s) {
 template <class T>
 struct Phases {
   index_t row;      // pixels of a padded row, a multiple of the stride
+  index_t step;     // from a row of a phase to the next
   index_t places;   // of one phase, with some to spare: vectors may read too far
   index_t* offset;  // (FH * FW): where the pixels of window (0, 0) lie
   T* window;        // (OW), with some to spare: one value for each window of a row
@@ -34,7 +35,8 @@ PYNET_INLINE Phases<T> phases_of(const PoolShape& s, void* memory, std::size_t* 
   constexpr index_t L = kLanes<T>;
   Phases<T> p;
   p.row = round_up(max_of(s.W + s.pad_w, (s.OW - 1) * s.stride_w + s.FW), s.stride_w);
-  p.places = s.H * p.row / s.stride_w + 2 * L;
+  p.step = p.row / s.stride_w;
+  p.places = s.H * p.step + 2 * L;
   p.offset = static_cast<index_t*>(memory);
   p.window = reinterpret_cast<T*>(p.offset + s.FH * s.FW);
   p.padded = p.window + s.OW + L;
@@ -60,8 +62,7 @@ PYNET_INLINE void prepare(const PoolShape& s, const Phases<T>& p, T padding) {
   for (index_t i = 0; i < s.H * p.row + 2 * kLanes<T>; ++i) p.padded[i] = padding;
   for (index_t fy = 0; fy < s.FH; ++fy) {
     for (index_t fx = 0; fx < s.FW; ++fx) {
-      p.offset[fy * s.FW + fx] =
-          fx % s.stride_w * p.places + fy * (p.row / s.stride_w) + fx / s.stride_w;
+      p.offset[fy * s.FW + fx] = fx % s.stride_w * p.places + fy * p.step + fx / s.stride_w;
     }
   }
 }
