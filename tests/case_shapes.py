@@ -160,6 +160,27 @@ CONV = [
     Conv(1, 33, 7, 10, 33, 5, 3, stride=(2, 1), pad=2, groups=33),
     Conv(1, 5, 7, 7, 10, 3, 3, dilation=2, pad=2, groups=5),
     Conv(2, 16, 5, 5, 24, 1, 1, groups=4),
+    Conv(3, 8, 28, 28, 8, 3, 3, pad=1, groups=8),  # narrow groups: whole vectors, and the rest
+    Conv(3, 6, 15, 21, 6, 3, 3, stride=2, pad=1, groups=6),
+    Conv(2, 3, 34, 35, 6, 3, 3, stride=2, groups=3),  # two filters for each channel, no padding
+    Conv(2, 5, 13, 33, 5, 3, 3, groups=5),
+    Conv(2, 4, 14, 17, 4, 5, 5, pad=2, groups=4),
+    Conv(2, 4, 19, 40, 12, 5, 5, stride=2, pad=2, groups=4),
+    Conv(2, 6, 9, 31, 6, 3, 3, pad=2, groups=3),  # groups of 2, 3, 4, 5 and 8 channels
+    Conv(2, 9, 12, 16, 6, 3, 3, pad=1, groups=3),
+    Conv(2, 8, 17, 19, 8, 3, 3, pad=1, groups=2),
+    Conv(1, 10, 11, 18, 10, 3, 3, stride=2, pad=1, groups=2),
+    Conv(2, 16, 10, 23, 16, 3, 3, pad=1, groups=2),
+    Conv(2, 18, 9, 20, 36, 3, 3, pad=1, groups=2),  # too wide for them
+    Conv(70, 3, 7, 7, 3, 3, 3, pad=1, groups=3),  # several parts of a sum
+    Conv(1, 64, 7, 7, 64, 3, 3, pad=1, groups=64),  # several groups in a tile
+    Conv(2, 2, 150, 61, 2, 3, 3, pad=1, groups=2),  # several strips of an image
+    Conv(1, 2, 151, 62, 4, 3, 3, stride=2, pad=1, groups=2),
+    Conv(1, 2, 4, 40, 2, 3, 3, stride=(1, 3), pad=1, groups=2),  # stride 3
+    Conv(1, 2, 9, 40, 2, 2, 2, stride=3, groups=2),
+    Conv(2, 8, 6, 19, 16, 1, 1, groups=4),
+    Conv(1, 2, 3, 5, 2, 3, 3, pad=6, groups=2),  # mostly padding
+    Conv(1, 2, 30, 30, 2, 19, 29, pad=9, groups=2),  # too many taps
     Conv(2, 4, 5, 4, 6, 2, 3, stride=(1, 2), pad=(0, 1), groups=2),  # everything at once
     Conv(1, 3, 6, 5, 6, 3, 2, stride=(2, 1), pad=(1, 2), dilation=(1, 2), groups=3),
     Conv(2, 2, 6, 5, 3, 2, 3, stride=2, pad=2, dilation=(3, 2)),

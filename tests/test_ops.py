@@ -128,6 +128,29 @@ def test_exact_on_the_table(op: str, dtype: Any) -> None:
     report(found)
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("groups", [1, 2, 4])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("width", [5, 21])
+def test_an_infinity_stays_in_its_windows(isa: str, width: int, stride: int, groups: int) -> None:
+    """Vectors that reach beyond a row must not multiply what they find there, not even by 0."""
+    rng = np.random.default_rng(0)
+    W = rng.standard_normal((8, 4 // groups, 3, 3)).astype("f4")
+    for pad in (0, 1):
+        kw: dict[str, Any] = {"stride": stride, "pad": pad, "groups": groups}
+        for row, column in [(0, 0), (2, 0), (3, width - 1), (4, width // 2)]:
+            x = rng.standard_normal((2, 4, 5, width)).astype("f4")
+            dout = rng.standard_normal(ops.conv2d(x, W, **kw).shape).astype("f4")
+            x[0, 1, row, column] = np.inf
+            arrived = {"conv2d": (x, W), "conv2d_dW": (dout, x, W.shape)}
+            spoiled = dout.copy()
+            spoiled[1, 2, row // stride % dout.shape[2], column // stride % dout.shape[3]] = np.inf
+            arrived["conv2d_dx"] = (spoiled, W, x.shape)
+            for op, args in arrived.items():
+                actual, exact = getattr(ops, op)(*args, **kw), getattr(reference, op)(*args, **kw)
+                assert np.array_equal(np.isfinite(actual), np.isfinite(exact)), (op, pad, row)
+
+
 def halves(case: Case) -> bool:
     """Whether every window of an average divides by a power of two."""
     return case.terms in (1, 2, 4, 8, 16) and case.kwargs.get("count_pad", True)
