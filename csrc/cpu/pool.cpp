@@ -326,7 +326,9 @@ template <class T>
 Work avg_pool2d_backward_plan(const AvgPool2dBackwardArgs<T>& args) {
   const PoolShape& s = args.s;
   const double taps = is_global(s) ? 0 : static_cast<double>(s.FH * s.FW);
-  Work work = plan_planes(s, static_cast<std::size_t>((s.OH + 1) * s.OW) * sizeof(T),
+  const std::size_t shares = static_cast<std::size_t>(s.OH * s.OW) * sizeof(T);
+  const std::size_t sizes = static_cast<std::size_t>(s.OW) * sizeof(T);
+  Work work = plan_planes(s, sizes + (can_collect(s) ? given_bytes<T>(s) : shares),
                           pixels(s) * sizeof(T) * 0.06 + outputs(s) * taps * 0.3);
   if (args.grad == Grad::Skip) work.tiles[0] = 0;
   return work;
@@ -336,8 +338,12 @@ template <class T>
 void avg_pool2d_backward_run(const AvgPool2dBackwardArgs<T>& args, const Tile& tile) {
   const PoolShape& s = args.s;
   const bool add = args.grad == Grad::Add;
-  T* share = static_cast<T*>(tile.local);  // (OH, OW)
-  T* sizes = share + s.OH * s.OW;          // (OW)
+  T* sizes = static_cast<T*>(tile.local);  // (OW)
+  const bool collects = can_collect(s) && !is_global(s);
+  const Given<T> given = given_of<T>(s, sizes + s.OW);
+  if (collects) prepare(s, given);
+  T* share = collects ? given.values + given.lead : sizes + s.OW;  // (OH, OW), rows may have gaps
+  const index_t row = collects ? given.row : s.OW;
   prepare_avg(s, args.count_pad, sizes);
   for_planes(s, tile, [&](index_t plane) {
     T* dx = args.dx + plane * s.H * s.W;
@@ -346,11 +352,15 @@ void avg_pool2d_backward_run(const AvgPool2dBackwardArgs<T>& args, const Tile& t
       const Span rows = inside(oy * s.stride_h - s.pad_h, s.FH, s.H);
       const T height = static_cast<T>(args.count_pad ? s.FH : rows.end - rows.begin);
       for (index_t ox = 0; ox < s.OW; ++ox) {
-        share[oy * s.OW + ox] = dout[oy * s.OW + ox] / (sizes[ox] * height);
+        share[oy * row + ox] = dout[oy * s.OW + ox] / (sizes[ox] * height);
       }
     }
     if (is_global(s)) {
       for (index_t i = 0; i < s.H * s.W; ++i) dx[i] = add ? dx[i] + share[0] : share[0];
+      return;
+    }
+    if (collects) {
+      avg_collect(s, given, dx, add);
       return;
     }
     if (!add) {

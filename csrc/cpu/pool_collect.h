@@ -82,14 +82,24 @@ PYNET_INLINE void collect(const PoolShape& s, const Given<T>& g, T* dx, bool add
 }
 
 template <int FW, class T, class Value>
-PYNET_INLINE void collect_plane(const PoolShape& s, const Given<T>& g, T* dx, bool add,
-                                const Value& value) {
+PYNET_INLINE void collect_wide(const PoolShape& s, const Given<T>& g, T* dx, bool add,
+                               const Value& value) {
   if (s.stride_w == 1) {
     collect<1, FW, 0>(s, g, dx, add, value);
   } else if (s.pad_w % 2 == 0) {
     collect<2, FW, 0>(s, g, dx, add, value);
   } else {
     collect<2, FW, 1>(s, g, dx, add, value);
+  }
+}
+
+template <class T, class Value>
+PYNET_INLINE void collect_plane(const PoolShape& s, const Given<T>& g, T* dx, bool add,
+                                const Value& value) {
+  if (s.FW == 2) {
+    collect_wide<2>(s, g, dx, add, value);
+  } else {
+    collect_wide<3>(s, g, dx, add, value);
   }
 }
 
@@ -107,11 +117,14 @@ PYNET_INLINE void max_collect(const PoolShape& s, const Given<T>& g, T* dx, cons
     __builtin_memcpy(&place, places + i, sizeof(place));
     return (vec<T>)((place == k) & (ivec<T>)load(values + i));
   };
-  if (s.FW == 2) {
-    collect_plane<2>(s, g, dx, add, value);
-  } else {
-    collect_plane<3>(s, g, dx, add, value);
-  }
+  collect_plane(s, g, dx, add, value);
+}
+
+// What the windows give is in g.values already.
+template <class T>
+PYNET_INLINE void avg_collect(const PoolShape& s, const Given<T>& g, T* dx, bool add) {
+  collect_plane(s, g, dx, add,
+                [values = g.values](index_t i, ivec<T>) { return load(values + i); });
 }
 
 }  // namespace
