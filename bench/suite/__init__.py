@@ -1,0 +1,1 @@
+"""The parts of bench/run.py: rows to measure, peers to measure against, and what the ratios say."""

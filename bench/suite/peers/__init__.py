@@ -1,0 +1,53 @@
+"""Who is measured: each peer is a class in a file of its own, found by what can be imported."""
+
+from __future__ import annotations
+
+import importlib.util
+from importlib import import_module
+from importlib.metadata import version
+from typing import Any, NamedTuple
+
+import pynet
+from suite.peers.base import Peer, Unsupported
+
+__all__ = ["PEERS", "Peer", "Unsupported", "available", "make", "versions"]
+
+
+class Entry(NamedTuple):
+    module: str  # in this folder
+    maker: str
+    needs: tuple[str, ...]  # packages
+    quick: bool = False  # its start is quick enough for --quick
+
+
+PEERS = {
+    "pynet": Entry("own", "Core", ("pynet",), True),
+    "reference": Entry("own", "Reference", ("pynet",)),
+    "numpy": Entry("plain", "NumPy", ("numpy",), True),
+    "torch": Entry("torch_eager", "Eager", ("torch",), True),
+    "torch-tuned": Entry("torch_eager", "Tuned", ("torch",), True),
+    "torch-compile": Entry("torch_eager", "Compiled", ("torch",)),
+    "jax": Entry("jax_jit", "Jax", ("jax", "jaxlib")),
+    "sklearn": Entry("sklearn_mlp", "Sklearn", ("sklearn",)),
+    "onnxruntime": Entry("onnx_session", "Onnx", ("onnx", "onnxruntime")),
+}
+
+
+def available() -> list[str]:
+    return [
+        name
+        for name, entry in PEERS.items()
+        if all(importlib.util.find_spec(package) for package in entry.needs)
+    ]
+
+
+def versions() -> dict[str, str]:
+    packages = {package for name in available() for package in PEERS[name].needs} - {"pynet"}
+    distribution = {"sklearn": "scikit-learn"}
+    found = {name: version(distribution.get(name, name)) for name in sorted(packages)}
+    return {"pynet": str(pynet.__version__), **found}
+
+
+def make(name: str, threads: int) -> Any:
+    entry = PEERS[name]
+    return getattr(import_module(f"suite.peers.{entry.module}"), entry.maker)(threads)
