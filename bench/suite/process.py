@@ -14,9 +14,8 @@ import numpy as np
 
 from suite import peers
 from suite.nets import NETS, Net, weights, without_dropout
-from suite.rows import OPS, ROWS, Inference, Row, Step
+from suite.rows import OPS, ROWS, STEPS_COMPARED, Inference, Row, Step
 
-AGREEING_STEPS = 20
 SKETCH = 1000  # numbers of a result that are compared
 
 
@@ -40,7 +39,7 @@ def make_ready(peer: Any, row: Row) -> tuple[Callable[[], Any], list[float]]:
     if isinstance(work, Step):
         net = NETS[work.net]
         trial = peer.step(without_dropout(net), weights(without_dropout(net)), work)
-        losses = [trial(x, t) for x, t in batches(net, work.batch, AGREEING_STEPS, 1)]
+        losses = [trial(x, t) for x, t in batches(net, work.batch, STEPS_COMPARED, 1)]
         step = peer.step(net, weights(net), work)
         turn: Iterator[tuple[Any, Any]] = cycle(batches(net, work.batch, 8, 2))
         return lambda: step(*next(turn)), losses

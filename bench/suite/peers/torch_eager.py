@@ -10,7 +10,7 @@ from torch import nn
 
 from suite import nets
 from suite.peers.base import Peer, Unsupported, Weights
-from suite.rows import Kernel, Step
+from suite.rows import STEPS_COMPARED, Kernel, Step
 
 aten = torch.ops.aten
 
@@ -83,13 +83,14 @@ class Eager(Peer):
     def step(self, net: nets.Net, weights: Weights, work: Step) -> Callable[[Any, Any], float]:
         model = self._model(net, weights)
         rule = torch.optim.Adam if work.optimizer == "Adam" else torch.optim.SGD
-        # eps: pynet's stands before the correction of the running mean, this one after it
-        options = {"Adam": {"eps": 1e-6}, "Momentum": {"momentum": 0.9}}.get(work.optimizer, {})
+        options = {"momentum": 0.9} if work.optimizer == "Momentum" else {}
         if self.fused:
             options["fused"] = True
         optimizer = rule(model.parameters(), lr=work.lr, **options)
+        adapted = _epsilons() if work.optimizer == "Adam" else iter(())
 
         def step(x: Any, t: Any) -> float:
+            optimizer.param_groups[0].update(next(adapted, {}))
             optimizer.zero_grad()
             scores = model(self._laid(torch.from_numpy(x)))
             loss = nn.functional.cross_entropy(scores, torch.from_numpy(t))
@@ -168,6 +169,15 @@ class Eager(Peer):
             return p.detach()
 
         return update
+
+
+def _epsilons() -> Iterator[dict[str, float]]:
+    """Adam's eps for each of the steps that are compared.
+
+    pynet's 1e-7 stands beside the root of the running mean as it is, torch's after its correction.
+    """
+    for t in range(1, STEPS_COMPARED + 1):
+        yield {"eps": 1e-7 / (1 - 0.999**t) ** 0.5}
 
 
 def _cross_entropy_gradient(x: Any, t: Any) -> Any:
