@@ -31,6 +31,14 @@ def test_list(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(line.endswith("?") for line in lines)
 
 
+def test_page() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "lab.md").read_text()
+    rows = [line.split("|") for line in page.splitlines() if line.startswith("| `")]
+    assert [row[1].strip(" `") for row in rows] == list(CATALOG)
+    assert [row[2].strip() for row in rows] == [entry.question for entry in CATALOG.values()]
+    assert all(row[3].strip() for row in rows)  # what was seen
+
+
 @pytest.mark.parametrize("names", [[], ["no-such"]])
 def test_wrong_names(names: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["lab", *names]) == 1

@@ -74,10 +74,10 @@ def naive_conv(lab: Lab) -> Result:
             "loops_over_kernel": naive[last] / kernel[last],
             "im2col_over_kernel": [a / b for a, b in zip(columns, kernel)],
         },
-        f"At {end} x {end} pixels the loops of the definition take {1000 * naive[last]:.3g} ms in "
+        f"At {end} x {end} pixels the loops of the definition take {naive[last]:.2g} s in "
         f"Python, im2col with one matrix product {1000 * columns[last]:.3g} ms, and the kernel "
-        f"{1000 * kernel[last]:.3g} ms: {naive[last] / columns[last]:.0f} and "
-        f"{naive[last] / kernel[last]:.0f} times less. All three add up the same products; from "
+        f"{1000 * kernel[last]:.3g} ms: {naive[last] / columns[last]:,.0f} and "
+        f"{naive[last] / kernel[last]:,.0f} times less. All three add up the same products; from "
         "one line to the next only the order and the machine code differ.",
     )
 

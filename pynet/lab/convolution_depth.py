@@ -82,13 +82,13 @@ def two_3x3_for_5x5(lab: Lab) -> Result:
     return Result(
         figure,
         {"channels": C, "samples": samples, "seeds": seeds, **found},
-        f"Both see {five['field_of_view_side']} x {five['field_of_view_side']} and "
-        f"{three['field_of_view_side']} x {three['field_of_view_side']} pixels, two 3x3 with "
-        f"{three['weights_for_one_channel']} weights for {five['weights_for_one_channel']} and one "
-        f"more ReLU in between. On {lab.data_name} they reach {100 * mean['two 3x3']:.2f} % and "
-        f"{100 * mean['one 5x5']:.2f} % of the test images after as many steps (mean of {seeds}), "
-        f"at {three['milliseconds_of_a_step']:.1f} and {five['milliseconds_of_a_step']:.1f} ms a "
-        "step.",
+        f"A 5x5 convolution sees {five['field_of_view_side']} x {five['field_of_view_side']} "
+        f"pixels with {five['weights_for_one_channel']} weights, two 3x3 see "
+        f"{three['field_of_view_side']} x {three['field_of_view_side']} with "
+        f"{three['weights_for_one_channel']} and one more ReLU in between. After as many steps on "
+        f"{lab.data_name} the one reaches {100 * mean['one 5x5']:.2f} % of the test images at "
+        f"{five['milliseconds_of_a_step']:.1f} ms a step, the two {100 * mean['two 3x3']:.2f} % at "
+        f"{three['milliseconds_of_a_step']:.1f} ms (mean of {seeds}).",
     )
 
 

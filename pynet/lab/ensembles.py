@@ -62,7 +62,7 @@ def ensembles(lab: Lab) -> Result:
         left.set(
             ylim=(max(low - room, 0), high + 0.5 * room),
             xlabel="member 1 to 5, and all five together",
-            ylabel="test accuracy, %",
+            ylabel="test accuracy, % (axis cut)",
         )
         left.grid(axis="x", visible=False)
         for count, each in by_count.items():

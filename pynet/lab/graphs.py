@@ -105,7 +105,7 @@ def chain(lab: Lab) -> Result:
         found,
         f"The gradient of the first weight is the product of the factors below the axis: "
         f"{traces[3].gradient:.3g} with three layers, {traces[4].gradient:.3g} with four, as "
-        f"backpropagation has it ({difference:.0e} apart). The bold factors are the sigmoids' "
+        f"backpropagation has it ({difference:.1g} apart). The bold factors are the sigmoids' "
         f"slopes, here {steepest:.3g} at most and never above 0.25: each layer more makes "
         "the product smaller unless its weight makes up for it.",
     )
