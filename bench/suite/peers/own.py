@@ -41,12 +41,14 @@ def build(layers: tuple[Any, ...], weights: Iterator[tuple[Any, Any]]) -> list[A
 
 
 class Core(Peer):
+    dtype: Any = np.float32
+
     def __init__(self, threads: int) -> None:
         super().__init__(threads)
         pynet.set_num_threads(threads)
 
     def _network(self, net: nets.Net, weights: Weights) -> Network:
-        return Network(build(net.layers, iter(weights)), input_dim=net.shape)
+        return Network(build(net.layers, iter(weights)), input_dim=net.shape, dtype=self.dtype)
 
     def step(self, net: nets.Net, weights: Weights, work: Step) -> Callable[[Any, Any], float]:
         network = self._network(net, weights)
@@ -122,7 +124,9 @@ class Core(Peer):
 
 
 class Reference(Core):
-    """The same calls, computed as the book does: im2col and np.dot."""
+    """The same calls, computed as the book does: im2col and np.dot, whole nets in float64."""
+
+    dtype = np.float64
 
     def __init__(self, threads: int) -> None:
         super().__init__(threads)
