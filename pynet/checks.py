@@ -63,6 +63,13 @@ def array_of(where: str, value: Any) -> Array:
     return array
 
 
+def one_each(where: str, x: Array, t: Array, what: str = "label") -> None:
+    """Raise ValueError unless t has one label for each sample of x, and there is a sample."""
+    count, got = (len(a) if np.shape(a) else "a single number" for a in (x, t))
+    if count != got or got in (0, "a single number"):
+        raise ValueError(f"{where}: expected one {what} for each of {count} samples, got {got}")
+
+
 def generator(where: str, seed: Any) -> np.random.Generator:
     """Return a generator of its own for a seed; raises as `whole_number`."""
     return np.random.default_rng(whole_number(where, seed, 0, sys.maxsize))

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from pynet._types import Array, ArrayLike
-from pynet.checks import array_of, one_of, whole_number
+from pynet.checks import array_of, one_each, one_of, whole_number
 from pynet.functions import softmax
 
 __all__ = ["Ensemble", "Predictor"]
@@ -92,11 +92,7 @@ class Ensemble:
         whole_number("[Ensemble.accuracy] batch_size", batch_size)
         x, t = array_of("[Ensemble.accuracy] x", x), array_of("[Ensemble.accuracy] t", t)
         labels = t.argmax(axis=1) if t.ndim == 2 and t.shape[1] > 1 else t.reshape(-1)
-        if len(x) != len(labels) or len(x) == 0:
-            raise ValueError(
-                f"[Ensemble.accuracy] t: expected one label for each of {len(x)} samples, "
-                f"got shape {t.shape}"
-            )
+        one_each("[Ensemble.accuracy] t", x, labels)
         right = 0
         for i in range(0, len(x), batch_size):
             y = self.predict(x[i : i + batch_size])

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from pynet._types import Array
-from pynet.checks import array_of, generator, whole_number
+from pynet.checks import array_of, generator, one_each, whole_number
 
 __all__ = ["SAMPLINGS", "Batches", "Sampler", "batches"]
 
@@ -125,10 +125,7 @@ def batches(
         part if getattr(part, "shape", ()) else array_of(f"[batches] {name}", part)
         for name, part in (("x", x), ("t", t))
     )
-    if len(x) != len(t) or len(x) == 0:
-        raise ValueError(
-            f"[batches] t: expected one target for each of {len(x)} samples, got {len(t)}"
-        )
+    one_each("[batches] t", x, t, "target")
     whole_number("[batches] batch_size", batch_size)
     sampler = None
     if shuffle or replacement:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from pynet._types import Array
-from pynet.checks import array_of, generator, real_number, whole_number
+from pynet.checks import array_of, generator, one_each, real_number, whole_number
 from pynet.serialization.files import PathLike
 
 __all__ = ["FoundRates", "find_rate"]
@@ -91,8 +91,7 @@ def find_rate(
     whole_number("[find_rate] steps", steps, 5, 1_000_000)
     whole_number("[find_rate] batch_size", batch_size)
     x, t = array_of("[find_rate] x", x), array_of("[find_rate] t", t)
-    if len(x) != len(t) or len(x) == 0:
-        raise ValueError(f"[find_rate] t: expected one label for each of {len(x)}, got {len(t)}")
+    one_each("[find_rate] t", x, t)
     network, optimizer = copy.deepcopy(network), copy.deepcopy(optimizer)
     rng = generator("[find_rate] seed", seed)
     rates, losses, smoothed = [], [], []

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pynet._types import ArrayLike
-from pynet.checks import array_of, generator, real_number, whole_number
+from pynet.checks import array_of, generator, one_each, real_number, whole_number
 from pynet.diagnosis.watch import twin_of
 
 
@@ -48,8 +48,7 @@ def sharpness(
         ]
         return sum(n * twin.loss(xs, ts, False) for n, xs, ts in parts) / len(x)
 
-    if len(x) != len(t) or len(x) == 0:
-        raise ValueError(f"[sharpness] t: expected one label for each of {len(x)} samples")
+    one_each("[sharpness] t", x, t)
     base = loss()
     weights = {key: np.array(param) for key, param in twin.params.items()}
     rng = generator("[sharpness] seed", seed)

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from pynet._types import Array, ArrayLike, DTypeLike, Shape
-from pynet.checks import array_of, whole_number
+from pynet.checks import array_of, one_each, whole_number
 from pynet.gradient import numerical_gradient
 from pynet.layers import Layer, LossLayer, Sequential, Slot, SoftmaxWithLoss
 from pynet.layers.inputs import real_array, sample_shape
@@ -168,11 +168,7 @@ class Network:
         whole_number(f"{where} batch_size", batch_size)
         x, t = array_of(f"{where} x", x), array_of(f"{where} t", real_array(f"{where} t", t))
         labels = t.argmax(axis=1) if t.ndim == 2 and t.shape[1] > 1 else t.reshape(-1)
-        if len(x) != len(labels) or len(x) == 0:
-            raise ValueError(
-                f"[{type(self).__name__}.accuracy] t: expected one label for each of {len(x)} "
-                f"samples, got shape {t.shape}"
-            )
+        one_each(f"{where} t", x, labels)
         right = 0
         for i in range(0, len(x), batch_size):
             scores = self.predict(x[i : i + batch_size], False)

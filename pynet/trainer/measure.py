@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pynet._types import Array
+from pynet.checks import one_each
 from pynet.networks import Network
 
 Metric = Callable[[Array, Array], float]
@@ -34,12 +35,7 @@ class Part(NamedTuple):
 def part(op: str, name: str, x: Any, t: Any) -> Part:
     """Return a part of the data as arrays, memory maps unread; ValueError unless they fit."""
     x, t = np.asarray(x), np.asarray(t)
-    if x.ndim == 0 or t.ndim == 0 or len(x) != len(t) or len(x) == 0:
-        count = len(x) if x.ndim else 0
-        got = len(t) if t.ndim else "a single number"
-        raise ValueError(
-            f"[{op}] t_{name}: expected one label for each of {count} samples, got {got}"
-        )
+    one_each(f"[{op}] t_{name}", x, t)
     return Part(x, t)
 
 
