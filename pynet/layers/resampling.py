@@ -6,6 +6,7 @@ Each says, along each axis, which old pixels make a new one and with what weight
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
@@ -27,7 +28,7 @@ class Taps(NamedTuple):
     weights: Array
 
 
-class Resampling(Layer):
+class Resampling(Layer, ABC):
     """What layers share that say how long an axis becomes, and what its pixels are made of."""
 
     fill = 0.0  # what lies outside of the image
@@ -35,13 +36,13 @@ class Resampling(Layer):
     def __init__(self) -> None:
         self._x_shape: Shape | None = None
 
+    @abstractmethod
     def _axis(self, size: int, axis: int) -> Taps:
         """The taps of an axis of this size: axis 0 is that of the rows, 1 that of the columns."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _out(self, size: int, axis: int) -> int:
         """How long it becomes; ValueError where it cannot."""
-        raise NotImplementedError
 
     def forward(self, x: ArrayLike) -> Array:
         x = real_array(f"[{type(self).__name__}.forward] x", x)

@@ -11,6 +11,7 @@ Running statistics of batch normalisation are no parameters, and stay those of t
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from typing import Any
@@ -22,7 +23,7 @@ from pynet.optimizers.hooks import Hook
 from pynet.optimizers.settings import Hyperparameter, one_layout
 
 
-class _Average(Hook):
+class _Average(Hook, ABC):
     """`average`, a dict keyed like params, moves towards them after an update by `_rate()`."""
 
     state_names = ("average",)
@@ -33,9 +34,9 @@ class _Average(Hook):
         self.updates = 0  # those of the optimizer
         self.count = 0  # the weights that the average is made of
 
+    @abstractmethod
     def _rate(self) -> float | None:
         """How far to move, 1 for the first weights; None to leave the average as it is."""
-        raise NotImplementedError
 
     def after(self, params: Mapping[str, Any]) -> None:
         self.updates += 1

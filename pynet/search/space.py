@@ -7,26 +7,27 @@ Drawing, grids and narrowing are written once, on positions, so all of them foll
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
 MARGIN = 0.1  # of the range, left on both sides of the best values when it is narrowed
 
 
-class Space:
+class Space(ABC):
     """A range or a list of values."""
 
+    @abstractmethod
     def at(self, u: float) -> Any:
         """Return the value at 0 <= u < 1."""
-        raise NotImplementedError
 
     def grid(self, count: int) -> list[Any]:
         """Return `count` values at equal distances in the space's own scale, ends left out."""
         return list(dict.fromkeys(self.at((i + 0.5) / count) for i in range(count)))
 
+    @abstractmethod
     def narrow(self, best: Sequence[Any]) -> Space:
         """Return the part of the space around the best values."""
-        raise NotImplementedError
 
 
 class Uniform(Space):
