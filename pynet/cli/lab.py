@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import time
+from importlib import import_module
 
 from pynet.cli.errors import missing_extra
 from pynet.serialization import write_atomic
@@ -18,7 +19,7 @@ def lab(arguments: argparse.Namespace) -> int:
         from pynet.viz.style import save_figure
 
         if not arguments.list:
-            import matplotlib as _  # noqa: F401, before an experiment has run for minutes
+            import_module("matplotlib")  # or raises before an experiment has run for minutes
     except ImportError as error:
         raise ImportError(f"pynet lab: {missing_extra(error, 'lab')}") from None
     if arguments.list:

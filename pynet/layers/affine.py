@@ -11,7 +11,7 @@ from pynet._types import Array, ArrayLike, DTypeLike, Shape
 from pynet.checks import whole_number
 from pynet.initializers import Init
 from pynet.layers.base import Description, Layer
-from pynet.layers.inputs import batch_shape, gradient_array, real_array
+from pynet.layers.inputs import batch_shape, gradient_array, parameter, real_array
 
 
 class Affine(Layer):
@@ -29,8 +29,8 @@ class Affine(Layer):
     _sizes: tuple[int, Init, bool, DTypeLike] | None = None
 
     def __init__(self, W: ArrayLike | None, b: ArrayLike | None) -> None:
-        self.W = W if W is None else np.asarray(W)  # type: ignore[assignment]
-        self.b = b if b is None else np.asarray(b)
+        self.W = parameter(W)
+        self.b = parameter(b)
         self.x: Array | None = None
         self.original_x_shape: Shape | None = None
         self.dW: Array | None = None

@@ -129,6 +129,7 @@ class DepthwiseConvolution(Convolution):
             )
         self.groups = FN // multiplier
 
+    # No FN: that is C * multiplier. The rest of a Convolution it is, hence the subclass.
     @classmethod
     def sized(  # type: ignore[override]
         cls,

@@ -12,7 +12,7 @@ from pynet._types import Array, ArrayLike, DTypeLike, Pair, Shape
 from pynet.checks import whole_number
 from pynet.initializers import Init
 from pynet.layers.base import Description, Layer
-from pynet.layers.inputs import batch_shape
+from pynet.layers.inputs import batch_shape, parameter
 from pynet.layers.shapes import checked_pair, out_size, pair, suffix
 
 
@@ -47,8 +47,9 @@ class Filters(Layer):
         dilation: Pair = 1,
         groups: int = 1,
     ) -> None:
-        self.W = W if W is None else np.asarray(W)  # type: ignore[assignment]
-        self.b = b if b is None or np.ndim(b) == 0 else np.asarray(b)  # type: ignore[assignment]
+        self.W = parameter(W)
+        constant: Any = b  # a number is held as it is, and not trained
+        self.b = constant if np.ndim(constant) == 0 else parameter(b)
         self.stride = stride
         self.pad = pad
         self.dilation = dilation

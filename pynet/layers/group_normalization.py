@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 
 import numpy as np
 
@@ -10,10 +11,10 @@ from pynet import initializers, ops
 from pynet._types import Array, ArrayLike, DTypeLike, Shape
 from pynet.checks import real_number, whole_number
 from pynet.layers.base import Description, Layer
-from pynet.layers.inputs import batch_shape, gradient_array, real_array
+from pynet.layers.inputs import batch_shape, gradient_array, parameter, real_array
 
 
-class _SampleNormalization(Layer):
+class _SampleNormalization(Layer, ABC):
     """What both share: y = gamma * xn + beta, the statistics of one sample, in training and test.
 
     `_rows` shows x as the op wants it, (N, C, ...) with the C elements of gamma; `_new_shape` is
@@ -28,8 +29,8 @@ class _SampleNormalization(Layer):
     def __init__(
         self, gamma: ArrayLike | None, beta: ArrayLike | None, groups: int, eps: float
     ) -> None:
-        self.gamma = gamma if gamma is None else np.asarray(gamma)  # type: ignore[assignment]
-        self.beta = beta if beta is None else np.asarray(beta)  # type: ignore[assignment]
+        self.gamma = parameter(gamma)
+        self.beta = parameter(beta)
         self.groups = whole_number(f"[{type(self).__name__}] groups", groups)
         self.eps = real_number(
             f"[{type(self).__name__}] eps", eps, 0, expected="a finite number of at least 0"
@@ -87,11 +88,11 @@ class _SampleNormalization(Layer):
         self.dbeta = views.get("beta", dbeta.reshape(self.beta.shape))
         return dx.reshape(dout.shape)
 
-    def _new_shape(self, x_shape: Shape) -> Shape:
-        raise NotImplementedError
+    @abstractmethod
+    def _new_shape(self, x_shape: Shape) -> Shape: ...
 
-    def _rows(self, x: Array) -> Array:
-        raise NotImplementedError
+    @abstractmethod
+    def _rows(self, x: Array) -> Array: ...
 
     def describe(self, x_shape: Shape) -> Description:
         shape = self.gamma.shape if self.built else self._new_shape(x_shape)

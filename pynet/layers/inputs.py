@@ -26,6 +26,14 @@ def real_array(where: str, value: Any) -> Array:
     return array
 
 
+def parameter(value: Any) -> Any:
+    """Return a parameter as an array, and None, which stands for one not made yet, as it is.
+
+    Typed Any: that a layer without its parameters is never computed with is what `built` is for.
+    """
+    return value if value is None else np.asarray(value)
+
+
 def filled_array(where: str, value: Any) -> Array:
     """Return `value` as `real_array` does; ValueError where it has no element."""
     array = real_array(where, value)

@@ -9,7 +9,7 @@ import numpy as np
 from pynet import initializers, ops
 from pynet._types import Array, ArrayLike, DTypeLike, Shape
 from pynet.layers.base import Description, Layer
-from pynet.layers.inputs import batch_shape, gradient_array, real_array
+from pynet.layers.inputs import batch_shape, gradient_array, parameter, real_array
 
 
 class BatchNormalization(Layer):
@@ -46,8 +46,8 @@ class BatchNormalization(Layer):
         eps: float = 1e-6,
         unbiased: bool = False,
     ) -> None:
-        self.gamma = gamma if gamma is None else np.asarray(gamma)  # type: ignore[assignment]
-        self.beta = beta if beta is None else np.asarray(beta)  # type: ignore[assignment]
+        self.gamma = parameter(gamma)
+        self.beta = parameter(beta)
         self.momentum = momentum
         self.eps = eps
         self.unbiased = unbiased

@@ -9,7 +9,7 @@ from pynet._types import Array, ArrayLike, DTypeLike, Shape
 from pynet.activations import rrelu
 from pynet.checks import real_number
 from pynet.layers.base import Layer
-from pynet.layers.inputs import batch_shape, filled_array, gradient_array
+from pynet.layers.inputs import batch_shape, filled_array, gradient_array, parameter
 from pynet.layers.randomized import RandomizedLayer
 
 
@@ -31,8 +31,9 @@ class PRelu(Layer):
     _sized: tuple[float, DTypeLike] | None = None
 
     def __init__(self, slope: ArrayLike | None = 0.25) -> None:
-        given = slope if isinstance(slope, np.ndarray) else np.asarray(slope, np.float32)
-        self.slope = None if slope is None else given.reshape(-1)  # type: ignore[assignment]
+        if slope is not None and not isinstance(slope, np.ndarray):
+            slope = np.asarray(slope, np.float32)
+        self.slope = parameter(slope if slope is None else slope.reshape(-1))
         self.dslope: Array | None = None
         self._x: Array | None = None
 

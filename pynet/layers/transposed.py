@@ -57,7 +57,7 @@ class TransposedConvolution(Filters):
     ) -> TransposedConvolution:
         """Return a layer with FN channels coming out that makes W and b = 0 at its first input.
 
-        `init` is 'he', 'xavier', a standard deviation, or a function of the shape
+        `init` is a name of `pynet.initializers`, a standard deviation, or a function of the shape
         (FN, C/groups, FH, FW).
         """
         layer = cls(None, None, stride, pad, dilation, groups, output_pad)
