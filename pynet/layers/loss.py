@@ -40,11 +40,8 @@ class SoftmaxWithLoss(ClassLoss):
         super().__init__(class_weight=class_weight)
         self.label_smoothing = _smoothing(self.op, label_smoothing)
 
-    def _has_kernel(self) -> bool:
-        return not self.label_smoothing
-
-    def _kernel(self, x: ArrayLike, t: ArrayLike) -> tuple[float, Array]:
-        return ops.softmax_cross_entropy(x, t)
+    def _kernel(self, x: ArrayLike, t: ArrayLike) -> tuple[float, Array] | None:
+        return None if self.label_smoothing else ops.softmax_cross_entropy(x, t)
 
     def _kernel_dx(self, scale: float) -> Array:
         return ops.softmax_cross_entropy_backward(self.y, self.t, scale=scale)

@@ -64,10 +64,9 @@ class LossLayer:
     def forward(
         self, x: ArrayLike, t: ArrayLike, *, sample_weight: ArrayLike | None = None
     ) -> float:
-        if sample_weight is None and self.class_weight is None and self._has_kernel():
-            (loss, y), saved = self._kernel(x, t), None
-        else:
-            loss, y, saved = self._weighted(x, t, sample_weight)
+        weighted = sample_weight is not None or self.class_weight is not None
+        found = None if weighted else self._kernel(x, t)
+        loss, y, saved = self._weighted(x, t, sample_weight) if found is None else (*found, None)
         self.loss, self.y, self.t, self._saved = loss, y, np.asarray(t), saved
         return loss
 
@@ -173,16 +172,13 @@ class LossLayer:
 
     # ---- a faster way where there are no weights -----------------------------------------------
 
-    def _has_kernel(self) -> bool:
-        return type(self)._kernel is not LossLayer._kernel
-
-    def _kernel(self, x: ArrayLike, t: ArrayLike) -> tuple[float, Array]:
-        """The loss and y by one op."""
-        raise NotImplementedError(f"{type(self).__name__} has no kernel")
+    def _kernel(self, x: ArrayLike, t: ArrayLike) -> tuple[float, Array] | None:
+        """The loss and y by one op; None where there is none for these settings."""
+        return None
 
     def _kernel_dx(self, scale: float) -> Array:
-        """The gradient by one op, from `y` and `t`."""
-        raise NotImplementedError(f"{type(self).__name__} has no kernel")
+        """The gradient by one op, from `y` and `t`, where `_kernel` gave the loss."""
+        raise NotImplementedError(f"{type(self).__name__} has no kernel for its gradient")
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
