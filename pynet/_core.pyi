@@ -108,6 +108,7 @@ def conv2d(
     pad: Pair = 0,
     dilation: Pair = 1,
     groups: int = 1,
+    relu: bool = False,
     out: Array | None = None,
 ) -> Array: ...
 def conv2d_dW(

@@ -88,7 +88,7 @@ def gemm_cases() -> Iterator[Case]:
         yield gemm_case(M, K, N, 3, bias=True, out=True, beta=0.5, alpha=0.25, trans_a=True)
 
 
-def conv_case(op: str, c: Conv, bias: bool = False) -> Case:
+def conv_case(op: str, c: Conv, bias: bool = False, relu: bool = False) -> Case:
     """One of the five ops over the sizes of one convolution; im2col and col2im do not use FN."""
     OH, OW = c.out
     CG = c.C // c.groups
@@ -101,7 +101,10 @@ def conv_case(op: str, c: Conv, bias: bool = False) -> Case:
         "im2col": ((x, c.FH, c.FW), 1),
         "col2im": ((col, c.x, c.FH, c.FW), c.FH * c.FW),
     }[op]
-    kwargs = c.kwargs if op.startswith("conv2d") else c.window
+    kwargs = {
+        **(c.kwargs if op.startswith("conv2d") else c.window),
+        **({"relu": True} if relu else {}),
+    }
     label = text(c.x, c.filters, *["bias"] * bias, **kwargs)
     return Case(op, label, args, kwargs, terms)
 
@@ -110,6 +113,7 @@ def conv_cases() -> Iterator[Case]:
     for c in shapes.CONV:
         yield conv_case("conv2d", c)
         yield conv_case("conv2d", c, bias=True)
+        yield conv_case("conv2d", c, bias=True, relu=True)
         yield conv_case("conv2d_dx", c)
         yield conv_case("conv2d_dW", c)
         if c.groups == 1:

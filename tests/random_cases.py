@@ -16,7 +16,8 @@ def random_case(op: str, rng: np.random.Generator) -> Case:
         return random_gemm(rng)
     if "conv" in op or "col" in op:
         conv = random_conv(rng, grouped=op.startswith("conv"))
-        return conv_case(op, conv, bias=op == "conv2d" and maybe(rng))
+        forward = op == "conv2d"
+        return conv_case(op, conv, bias=forward and maybe(rng), relu=forward and maybe(rng))
     if "pool" in op:
         return random_pool(op, rng)
     if "resample" in op:

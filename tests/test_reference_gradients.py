@@ -72,13 +72,14 @@ GRADIENTS: dict[str, Any] = {
 }
 KINKED = ("relu", "activation", "max_pool2d")
 SATURATED = ("special", "scale=30.0", "scale=10000.0", "-inf", "small")
+FUSED = "relu=True"  # relu has cases of its own, whose inputs keep away from its kink
 
 
 def differentiable(case: Case) -> bool:
     """Small enough for differences, and with a gradient that is not lost in rounding."""
     args, _ = case.inputs(case.rng(), np.float64)
     size = sum(a.size for a in args if isinstance(a, np.ndarray))
-    return size <= 250 and not any(word in case.label for word in SATURATED)
+    return size <= 250 and not any(word in case.label for word in (*SATURATED, FUSED))
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ void measure(benchmark::State& state, const Layer& layer, const Run& run) {
 
 void conv2d(benchmark::State& state) {
   Layer l(state);
-  const Conv2dArgs<float> args{l.y.data(), l.x.data(), l.W.data(), l.b.data(), l.s};
+  const Conv2dArgs<float> args{l.y.data(), l.x.data(), l.W.data(), l.b.data(), l.s, false};
   measure(state, l, [&] { launch(kernels().conv2d, args); });
 }
 

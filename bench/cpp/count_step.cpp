@@ -83,7 +83,7 @@ int main(int argc, char** argv) {
   pool.FH = pool.FW = pool.stride_h = pool.stride_w = 2;
   const UpdateState numbers{1e-3, 0.9, 0.999, 0, 0, 1};
 
-  counted("conv2d", k.conv2d, Conv2dArgs<float>{a, x, W, nullptr, conv});
+  counted("conv2d", k.conv2d, Conv2dArgs<float>{a, x, W, nullptr, conv, false});
   counted("batch_norm", k.batch_norm,
           BatchNormArgs<float>{z, mean, std, nullptr, nullptr, a, gamma, beta, N, FN, H * H, 0.9,
                                1e-6, true, false});

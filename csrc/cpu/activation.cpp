@@ -34,14 +34,13 @@ Work backward_plan(const ActivationBackwardArgs<T>& args) {
   return plan_elements(args.grad == Grad::Skip ? 0 : args.n, moved);
 }
 
-// max(0, x), written so that NaN stays NaN.
 template <class T>
 Work relu_plan(const ActivationArgs<T>& args) {
   return plan_elements(args.n, 2 * sizeof(T));
 }
 template <class T>
 void relu_run(const ActivationArgs<T>& args, const Tile& tile) {
-  forward<T>(args, tile, [](vec<T> x) { return x <= 0 ? vec<T>{} : x; });
+  forward<T>(args, tile, [](vec<T> x) { return relu_of<T>(x); });
 }
 
 template <class T>

@@ -191,7 +191,7 @@ void multiply(const Product<T>& p, const Layout& l, const T* packed, const T* im
     const Windows<T> w = open_windows(l.source, image + st.c0 * p.y.in * p.x.in, st.channels, st.t0,
                                       st.t1, p.y, p.x, patch, scratch);
     tap_offsets(l.source, w, st.channels, st.t0, st.t1, p.y, p.x, offsets);
-    Epilogue<T> e{1, beta, nullptr, s == 0, s == stretches - 1, false};
+    Epilogue<T> e{1, beta, nullptr, s == 0, s == stretches - 1, p.relu};
     for (index_t q = patch.first; q < patch.last; q += S) {
       const index_t cols = min_of(S, patch.last - q);
       Lanes<T> lanes[kVectors];

@@ -7,7 +7,7 @@ namespace pynet::PYNET_ISA {
 namespace {
 
 // A tile of the output (ROWS filters x kCols pixels) from packed filters and the image: vector v of
-// tap k is at image[v] + offsets[k]. Like micro(), without alpha and ReLU.
+// tap k is at image[v] + offsets[k]. Like micro(), without alpha.
 template <class T, int ROWS>
 void micro_image(index_t K, const T* filters, const T* const* image, const index_t* offsets, T* c,
                  index_t c_row, const Epilogue<T>& e) {
@@ -29,7 +29,7 @@ void micro_image(index_t K, const T* filters, const T* const* image, const index
   }
   const vec<T> beta = splat(e.first ? e.beta : T(1));
   const bool read = !e.first || e.beta != 0;
-  const bool biased = e.last && e.row_bias;
+  const bool biased = e.last && e.row_bias, relu = e.last && e.relu;
 #pragma GCC unroll 16
   for (int i = 0; i < ROWS; ++i) {
     const vec<T> bias = splat(biased ? e.row_bias[i] : T(0));
@@ -37,7 +37,8 @@ void micro_image(index_t K, const T* filters, const T* const* image, const index
     for (int v = 0; v < kVectors; ++v) {
       T* p = c + i * c_row + v * L;
       if (read) acc[i][v] += beta * load(p);
-      store(p, acc[i][v] + bias);
+      acc[i][v] += bias;
+      store(p, relu ? relu_of<T>(acc[i][v]) : acc[i][v]);
     }
   }
 }

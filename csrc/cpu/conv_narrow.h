@@ -61,7 +61,7 @@ bool is_narrow(const Args<T>& args) {
 template <class T, int ROWS, int V>
 void narrow_rows(index_t K, const T* filters, index_t step, const T* in, const index_t* offsets,
                  const index_t* in_at, index_t count, T* out, const index_t* out_at,
-                 index_t out_plane, const T* bias) {
+                 index_t out_plane, const T* bias, bool relu) {
   for (index_t first = 0; first < count; first += V) {
     vec<T> acc[ROWS][V];
     const T* from[V];
@@ -85,14 +85,16 @@ void narrow_rows(index_t K, const T* filters, index_t step, const T* in, const i
 #pragma GCC unroll 4
     for (int r = 0; r < ROWS; ++r) {
 #pragma GCC unroll 4
-      for (int v = 0; v < V; ++v) store(out + r * out_plane + out_at[first + v], acc[r][v]);
+      for (int v = 0; v < V; ++v) {
+        store(out + r * out_plane + out_at[first + v], relu ? relu_of<T>(acc[r][v]) : acc[r][v]);
+      }
     }
   }
 }
 
 template <class T>
 using NarrowRows = void (*)(index_t, const T*, index_t, const T*, const index_t*, const index_t*,
-                            index_t, T*, const index_t*, index_t, const T*);
+                            index_t, T*, const index_t*, index_t, const T*, bool);
 
 template <class T>
 PYNET_INLINE NarrowRows<T> narrow_rows_for(index_t rows) {
@@ -209,7 +211,8 @@ void narrow_class(const Product<T>& p, const NarrowLayout& l, index_t n, index_t
       const index_t m0 = p.M * b / blocks, m1 = p.M * (b + 1) / blocks;
       const T* bias = p.bias ? p.bias + g * p.M + m0 : nullptr;
       narrow_rows_for<T>(m1 - m0)(p.C * p.y.taps * p.x.taps, filters + m0, p.M, in, offsets, in_at,
-                                  count, (straight ? out : done) + m0 * plane, out_at, plane, bias);
+                                  count, (straight ? out : done) + m0 * plane, out_at, plane, bias,
+                                  p.relu);
     }
     if (!straight) place(p, y0, y1, done, l.padded, plane, out);
   }

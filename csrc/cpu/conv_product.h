@@ -19,6 +19,7 @@ struct Product {
   const T* in;
   const T* weights;
   const T* bias;                 // of each row m of all groups, or null
+  bool relu;                     // negative results count as 0; not where beta is
   T beta;                        // out = product + beta * out
   index_t images, groups, M, C;  // M and C of one group
   Axis y, x;
@@ -32,7 +33,7 @@ template <class T>
 Product<T> product_of(const Conv2dArgs<T>& p, index_t) {
   const ConvShape s = flattened(p.s);
   Product<T> r{};
-  r.out = p.y, r.in = p.x, r.weights = p.W, r.bias = p.b;
+  r.out = p.y, r.in = p.x, r.weights = p.W, r.bias = p.b, r.relu = p.relu;
   r.images = s.N, r.groups = s.groups, r.M = s.FN / s.groups, r.C = s.C / s.groups;
   r.y = forward_axis(s.H, s.OH, s.FH, s.stride_h, s.pad_h, s.dilation_h);
   r.x = forward_axis(s.W, s.OW, s.FW, s.stride_w, s.pad_w, s.dilation_w);

@@ -62,9 +62,7 @@ void micro(index_t K, const T* a, index_t a_row, index_t a_col, const T* b, inde
     for (int i = 0; i < ROWS; ++i) acc[i][v] += bias + splat(row_bias[i]);
     if (relu) {
 #pragma GCC unroll 16
-      for (int i = 0; i < ROWS; ++i) {  // NaN stays NaN
-        acc[i][v] = acc[i][v] <= splat(T(0)) ? splat(T(0)) : acc[i][v];
-      }
+      for (int i = 0; i < ROWS; ++i) acc[i][v] = relu_of<T>(acc[i][v]);
     }
 #pragma GCC unroll 16
     for (int i = 0; i < ROWS; ++i) {

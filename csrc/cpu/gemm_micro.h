@@ -72,7 +72,7 @@ PYNET_INLINE vec<T> finish(vec<T> acc, vec<T> old, vec<T> bias, const Epilogue<T
     c += splat(e.beta) * old;
   }
   if (e.last && e.bias) c += bias;
-  if (e.last && e.relu) c = c <= splat(T(0)) ? splat(T(0)) : c;  // NaN stays NaN
+  if (e.last && e.relu) c = relu_of<T>(c);
   return c;
 }
 

@@ -163,6 +163,12 @@ PYNET_INLINE vdouble sqrt(vdouble a) { return (vdouble)vsqrtq_f64((float64x2_t)a
 PYNET_INLINE vfloat max(vfloat a, vfloat b) { return a > b ? a : b; }
 PYNET_INLINE vdouble max(vdouble a, vdouble b) { return a > b ? a : b; }
 
+// max(0, x), where NaN stays NaN.
+template <class T>
+PYNET_INLINE vec<T> relu_of(vec<T> x) {
+  return x <= 0 ? vec<T>{} : x;
+}
+
 // The sum and the maximum of all lanes, halves first: the same order on every call.
 template <class T>
 PYNET_INLINE T sum_lanes(vec<T> v) {

@@ -76,7 +76,8 @@ constexpr const char* kImages = "(N, C, H, W)";
 constexpr const char* kFilters = "(FN, C/groups, FH, FW)";
 
 py::array conv2d(py::object x_object, py::object W_object, py::object b_object, py::object stride,
-                 py::object pad, py::object dilation, py::object groups, py::object out) {
+                 py::object pad, py::object dilation, py::object groups, bool relu,
+                 py::object out) {
   Call call("conv2d");
   Array x = call.array("x", x_object), W = call.array("W", W_object);
   x.expect_rank(4, kImages);
@@ -93,7 +94,7 @@ py::array conv2d(py::object x_object, py::object W_object, py::object b_object, 
     const T* bias = b.data<T>();
     const std::vector<T> spread(b && b.ndim() == 0 ? s.FN : 0, bias ? *bias : 0);
     run(kernels().conv2d, Conv2dArgs<T>{y.data<T>(), x.data<T>(), W.data<T>(),
-                                        spread.empty() ? bias : spread.data(), s});
+                                        spread.empty() ? bias : spread.data(), s, relu});
     return y.object();
   });
 }
@@ -188,7 +189,7 @@ void bind_conv(py::module_& m) {
   const auto dilation = py::arg("dilation") = 1, groups = py::arg("groups") = 1;
   const auto out = py::arg("out") = py::none();
   m.def("conv2d", &conv2d, py::arg("x"), py::arg("W"), py::arg("b") = py::none(), py::kw_only(),
-        stride, pad, dilation, groups, out);
+        stride, pad, dilation, groups, py::arg("relu") = false, out);
   m.def("conv2d_dx", &conv2d_dx, py::arg("dout"), py::arg("W"), py::arg("x_shape"), py::kw_only(),
         stride, pad, dilation, groups, out, py::arg("add") = false);
   m.def("conv2d_dW", &conv2d_dW, py::arg("dout"), py::arg("x"), py::arg("W_shape"), py::kw_only(),

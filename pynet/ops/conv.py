@@ -15,13 +15,15 @@ def conv2d(
     pad: Pair = 0,
     dilation: Pair = 1,
     groups: int = 1,
+    relu: bool = False,
     out: Array | None = None,
 ) -> Array:
     """Return `y[n,f,i,j] = b[f] + sum over c,p,q of W[f,c,p,q] * x[n, c, i*s + p*d - pad, ...]`.
 
     Shapes: x (N, C, H, W), W (FN, C/groups, FH, FW), b (FN,), a scalar or None,
     y (N, FN, OH, OW) with OH = (H + 2*pad - dilation*(FH-1) - 1) // stride + 1. Outside the image
-    x counts as 0. With groups, filter f sees the f*groups//FN-th part of the channels.
+    x counts as 0. With groups, filter f sees the f*groups//FN-th part of the channels. With
+    `relu` it is max(0, y), as `relu` of the result gives it.
 
     Raises ValueError when shapes do not fit, an output side is below 1, or a stride, dilation or
     padding is out of range.
@@ -29,7 +31,17 @@ def conv2d(
     Source: Chellapilla, Puri and Simard, "High Performance Convolutional Neural Networks for
     Document Processing", 2006 (im2col and one matrix product; here the columns are never built).
     """
-    return of(x).conv2d(x, W, b, stride=stride, pad=pad, dilation=dilation, groups=groups, out=out)
+    return of(x).conv2d(
+        x,
+        W,
+        b,
+        stride=stride,
+        pad=pad,
+        dilation=dilation,
+        groups=groups,
+        relu=relu,
+        out=out,
+    )
 
 
 def conv2d_dx(

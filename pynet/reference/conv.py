@@ -99,9 +99,13 @@ def conv2d(
     pad: Pair = 0,
     dilation: Pair = 1,
     groups: int = 1,
+    relu: bool = False,
     out: Array | None = None,
 ) -> Array:
-    """Y = x * W + b: x (N, C, H, W), W (FN, C/groups, FH, FW), b (FN,) -> (N, FN, OH, OW)."""
+    """Y = x * W + b: x (N, C, H, W), W (FN, C/groups, FH, FW), b (FN,) -> (N, FN, OH, OW).
+
+    With relu it is max(0, y).
+    """
     x, W, b = floats(x, W, 0 if b is None else b)
     FN, _, FH, FW = W.shape
     OH, OW = output_size(x.shape, FH, FW, stride, pad, dilation)
@@ -111,7 +115,10 @@ def conv2d(
         col = im2col(xg, FH, FW, stride=stride, pad=pad, dilation=dilation)
         parts.append(np.dot(col, Wg.reshape(FN // groups, -1).T))
     y = parts[0] if groups == 1 else np.concatenate(parts, axis=1)
-    return store((y + b).reshape(len(x), OH, OW, FN).transpose(0, 3, 1, 2), out)
+    y = y + b
+    if relu:
+        y[y <= 0] = 0
+    return store(y.reshape(len(x), OH, OW, FN).transpose(0, 3, 1, 2), out)
 
 
 def conv2d_dx(

@@ -14,7 +14,7 @@ struct ConvShape {
   index_t groups;
 };
 
-// y = x * W + b
+// y = x * W + b, with relu max(0, x * W + b)
 template <class T>
 struct Conv2dArgs {
   T* y;        // (N, FN, OH, OW)
@@ -22,6 +22,7 @@ struct Conv2dArgs {
   const T* W;  // (FN, C/groups, FH, FW)
   const T* b;  // (FN), or null
   ConvShape s;
+  bool relu;
 };
 
 // dx = the gradient of the input
