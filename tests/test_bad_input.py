@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bad_inputs import F32, OUTPUTS, STATE, Call, calls, normal, parameters, specimen
+from bad_input_specimens import F32, normal, parameters, specimen
+from bad_inputs import OUTPUTS, STATE, Call, calls
 
 from pynet import backend, ops, reference
 
