@@ -220,6 +220,7 @@ def max_pool2d_backward(
     *,
     stride: Pair | None = None,
     pad: Pair = 0,
+    y: Array | None = None,
     out: Array | None = None,
     add: bool = False,
 ) -> Array: ...

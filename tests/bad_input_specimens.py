@@ -46,6 +46,7 @@ def specimen(op: str) -> dict[str, Any]:
             "dout": normal(2, 4, 6, 2),
             "arg": np.full((2, 4, 6, 2), 3, np.int32),
             "x_shape": image.shape,
+            "y": normal(2, 4, 6, 2),
             **pool,
         },
         "avg_pool2d": {"x": image, **pool},

@@ -6,11 +6,14 @@ whom the message may name; `accepted()` those that must compute, and what they m
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 from bad_input_specimens import F32, parameters
+
+from pynet import reference
 
 SIZES = {"stride": 1, "pad": 0, "dilation": 1, "kernel": 1, "FH": 1, "FW": 1}  # least
 SIZES |= {"groups": 1, "n": 1}
@@ -19,7 +22,7 @@ SHAPES = ("x_shape", "W_shape")
 OUTPUTS = ("out", "dgamma", "dbeta")
 # Changed in place.
 STATE = ("p", "m", "v", "v_max", "h", "u", "sign", "step", "running_mean", "running_var")
-MAY_BE_NONE = ("bias", "b", "running_mean", "running_var", *OUTPUTS)
+MAY_BE_NONE = ("running_mean", "running_var")  # and what has None as its default
 ANY_SHAPE = "activation relu sigmoid tanh scale clip dropout softmax log_softmax sum norm".split()
 ANY_RANK = ("sum_channels", "local_response_norm")  # from 2 on
 # Axes that nothing else fixes.
@@ -107,12 +110,17 @@ def no_numbers(a: np.ndarray) -> dict[str, Any]:
     return {**bad, "set": {1.0}, "huge integers": [2**70], "thing": object(), "None": None}
 
 
+def may_be_none(op: str, name: str) -> bool:
+    default = inspect.signature(getattr(reference, op)).parameters[name].default
+    return default is None or name in MAY_BE_NONE
+
+
 def array_calls(op: str, arguments: dict[str, Any]) -> Iterator[Call]:
     arrays = {k: v for k, v in arguments.items() if isinstance(v, np.ndarray)}
     related = (*arrays, *(name for name in arguments if name in (*SIZES, *SHAPES)))
     for name, a in arrays.items():
         for label, bad in no_numbers(a).items():
-            if bad is not None or name not in MAY_BE_NONE:
+            if bad is not None or not may_be_none(op, name):
                 yield Call(f"{name} {label}", {name: bad}, (name,), (TypeError, ValueError))
         if op not in ("sum", "norm"):
             for axis in range(a.ndim):

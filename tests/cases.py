@@ -146,6 +146,8 @@ def pool_cases() -> Iterator[Case]:
         for op in ["avg_pool2d", "avg_pool2d_backward"]:
             yield pool_case(op, p)
             yield pool_case(op, p, count_pad=False)
+    for p in shapes.POOL:
+        yield pool_case("max_pool2d_backward", p, y=normal(*p.y))
     for name, image in shapes.SPECIAL_IMAGES.items():
         yield Case("max_pool2d", name, (values([[image]]), 2))
         yield Case("max_pool2d", f"{name}, padded", (values([[image]]), 3), {"pad": 1})

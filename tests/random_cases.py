@@ -80,7 +80,9 @@ def random_pool(op: str, rng: np.random.Generator) -> Case:
     stride = None if maybe(rng) else axes(rng, 1, 4)
     H = max(1, fh - 2 * pad[0]) + integer(rng, 0, 16)
     W = max(1, fw - 2 * pad[1]) + integer(rng, 0, 24)
-    return pool_case(op, Pool(integer(rng, 1, 3), integer(rng, 1, 9), H, W, kernel, stride, pad))
+    p = Pool(integer(rng, 1, 3), integer(rng, 1, 9), H, W, kernel, stride, pad)
+    relu = op == "max_pool2d_backward" and maybe(rng)
+    return pool_case(op, p, **({"y": normal(*p.y)} if relu else {}))
 
 
 def random_resample(op: str, rng: np.random.Generator) -> Case:

@@ -43,3 +43,16 @@ def test_conv2d_and_relu(dtype: Any, special: bool) -> None:
         y = ops.relu(ops.conv2d(x, *args, **kw))
         fused = ops.conv2d(x, *args, relu=True, **kw)
         assert fused.tobytes() == y.tobytes(), str(case)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_max_pool2d_backward_and_relu_backward(dtype: Any) -> None:
+    """By the pooled y alone: a winner's value is its window's maximum."""
+    for case in OP_CASES["max_pool2d"]:
+        (x, kernel), kw = case.inputs(case.rng(), dtype)
+        z = ops.relu(x)
+        y, arg = ops.max_pool2d(z, kernel, **kw)
+        dout = case.rng().standard_normal(y.shape).astype(dtype)
+        dx = ops.relu_backward(ops.max_pool2d_backward(dout, arg, x.shape, kernel, **kw), z)
+        fused = ops.max_pool2d_backward(dout, arg, x.shape, kernel, y=y, **kw)
+        assert fused.tobytes() == dx.tobytes(), str(case)

@@ -64,7 +64,8 @@ void max_pool2d_backward(benchmark::State& state) {
   const RandomArray<float> x(p.in), y(p.out);
   std::vector<std::int32_t> arg(static_cast<std::size_t>(p.out));
   launch(kernels().max_pool2d, MaxPool2dArgs<float>{y.data(), arg.data(), x.data(), p.s});
-  const MaxPool2dBackwardArgs<float> args{x.data(), y.data(), arg.data(), p.s, Grad::Write};
+  const MaxPool2dBackwardArgs<float> args{x.data(), y.data(), arg.data(),
+                                          nullptr,  p.s,      Grad::Write};
   measure(state, p.in + 2 * p.out, [&] { launch(kernels().max_pool2d_backward, args); });
 }
 

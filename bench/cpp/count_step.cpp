@@ -98,7 +98,7 @@ int main(int argc, char** argv) {
   counted("sum_channels", k.sum_channels, SumChannelsArgs<float>{db2, score, N, K, 1});
   counted("gemm_dx", k.gemm, product(dp, score, false, W2, true, N, D, K));
   counted("max_pool2d_backward", k.max_pool2d_backward,
-          MaxPool2dBackwardArgs<float>{da, dp, arg.data(), pool, Grad::Write});
+          MaxPool2dBackwardArgs<float>{da, dp, arg.data(), nullptr, pool, Grad::Write});
   counted("relu_backward", k.relu_backward,
           ActivationBackwardArgs<float>{dz, da, a, a.size(), Grad::Write});
   counted("batch_norm_backward", k.batch_norm_backward,

@@ -49,7 +49,7 @@ Work relu_backward_plan(const ActivationBackwardArgs<T>& args) {
 }
 template <class T>
 void relu_backward_run(const ActivationBackwardArgs<T>& args, const Tile& tile) {
-  backward<T>(args, tile, [](vec<T> dout, vec<T> y) { return y <= 0 ? vec<T>{} : dout; });
+  backward<T>(args, tile, through_relu<T>);
 }
 
 template <class T>

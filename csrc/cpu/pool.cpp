@@ -175,12 +175,13 @@ void max_pool2d_backward_run(const MaxPool2dBackwardArgs<T>& args, const Tile& t
     T* dx = args.dx + plane * s.H * s.W;
     const T* dout = args.dout + plane * s.OH * s.OW;
     const std::int32_t* arg = args.arg + plane * s.OH * s.OW;
+    const T* y = args.y ? args.y + plane * s.OH * s.OW : nullptr;
     if (is_2x2(s)) {
-      max_backward_2x2(s, dx, dout, arg, add);
+      max_backward_2x2(s, dx, dout, arg, y, add);
       return;
     }
     if (collects) {
-      max_collect(s, given, dx, dout, arg, add);
+      max_collect(s, given, dx, dout, arg, y, add);
       return;
     }
     if (!add) {
@@ -188,12 +189,14 @@ void max_pool2d_backward_run(const MaxPool2dBackwardArgs<T>& args, const Tile& t
     }
     const std::uint32_t FW = static_cast<std::uint32_t>(s.FW);
     for (index_t oy = 0; oy < s.OH; ++oy) {
-      for (index_t ox = 0; ox < s.OW; ++ox, ++dout, ++arg) {
-        const std::uint32_t k = static_cast<std::uint32_t>(*arg);
-        const index_t y = oy * s.stride_h - s.pad_h + k / FW;
-        const index_t x = ox * s.stride_w - s.pad_w + k % FW;
+      for (index_t ox = 0; ox < s.OW; ++ox) {
+        const index_t i = oy * s.OW + ox;
+        const std::uint32_t k = static_cast<std::uint32_t>(arg[i]);
+        const index_t iy = oy * s.stride_h - s.pad_h + k / FW;
+        const index_t ix = ox * s.stride_w - s.pad_w + k % FW;
         // Never outside the image, whatever the caller's arg says.
-        if (0 <= y && y < s.H && 0 <= x && x < s.W) dx[y * s.W + x] += *dout;
+        if (iy < 0 || iy >= s.H || ix < 0 || ix >= s.W) continue;
+        dx[iy * s.W + ix] += y && y[i] <= 0 ? T(0) : dout[i];
       }
     }
   });

@@ -105,10 +105,11 @@ PYNET_INLINE void max_row_2x2(const T* top, const T* bottom, index_t OW, T* y, s
   for (index_t ox = 0; ox < OW; ++ox) arg[ox] = places[ox];
 }
 
-// One row of OW windows: dout at the pixel that arg names, 0 at the others.
+// One row of OW windows: dout at the pixel that arg names, 0 at the others. Given y, the maxima of
+// what relu returned, its gradient as well.
 template <class T>
 PYNET_INLINE void max_backward_row_2x2(T* top, T* bottom, index_t OW, const T* dout,
-                                       const std::int32_t* arg, bool add) {
+                                       const std::int32_t* arg, const T* y, bool add) {
   constexpr index_t L = kLanes<T>;
   const auto write = [&](T* p, vec<T> v) { store(p, add ? load(p) + v : v); };
   const auto write_n = [&](T* p, vec<T> v, index_t n) {
@@ -116,6 +117,9 @@ PYNET_INLINE void max_backward_row_2x2(T* top, T* bottom, index_t OW, const T* d
   };
   const auto one = [](ivec<T> where, vec<T> d, index_t k) {
     return (vec<T>)((where == place<T>(k)) & (ivec<T>)d);
+  };
+  const auto given = [&](const auto& read) {
+    return y ? through_relu<T>(read(dout), read(y)) : read(dout);
   };
   // Half a vector of windows at `low`, the other half at `high`.
   const auto at = [&](index_t low, index_t high, vec<T> d, ivec<T> where) {
@@ -126,7 +130,8 @@ PYNET_INLINE void max_backward_row_2x2(T* top, T* bottom, index_t OW, const T* d
     write(bottom + 2 * low, lower.first), write(bottom + 2 * high, lower.second);
   };
   const auto whole = [&](index_t ox) {
-    at(ox, ox + L / 2, load(dout + ox), load_places(arg + ox, T{}));
+    const vec<T> d = given([&](const T* p) { return load(p + ox); });
+    at(ox, ox + L / 2, d, load_places(arg + ox, T{}));
   };
   index_t ox = 0;
   for (; ox + L <= OW; ox += L) whole(ox);
@@ -137,13 +142,14 @@ PYNET_INLINE void max_backward_row_2x2(T* top, T* bottom, index_t OW, const T* d
   }
   if (OW >= L / 2 && !add) {
     const index_t high = OW - L / 2;
-    at(0, high, load_halves(dout, dout + high), load_places(arg, arg + high, T{}));
+    const vec<T> d = given([&](const T* p) { return load_halves(p, p + high); });
+    at(0, high, d, load_places(arg, arg + high, T{}));
     return;
   }
   const index_t n = OW - ox, n0 = min_of(2 * n, L), n1 = 2 * n - n0;
   std::int32_t places[L] = {};
   for (index_t i = 0; i < n; ++i) places[i] = arg[ox + i];
-  const vec<T> d = spread(load_n(dout + ox, n));
+  const vec<T> d = spread(given([&](const T* p) { return load_n(p + ox, n); }));
   const ivec<T> where = spread(load_places(places, T{}));
   const PairOf<vec<T>> upper = join(one(where, d, 0), one(where, d, 1));
   const PairOf<vec<T>> lower = join(one(where, d, 2), one(where, d, 3));
@@ -154,11 +160,13 @@ PYNET_INLINE void max_backward_row_2x2(T* top, T* bottom, index_t OW, const T* d
 // One plane. The last row or column of an odd size is in no window.
 template <class T>
 PYNET_INLINE void max_backward_2x2(const PoolShape& s, T* dx, const T* dout,
-                                   const std::int32_t* arg, bool add) {
-  for (index_t oy = 0; oy < s.OH; ++oy, dout += s.OW, arg += s.OW) {
+                                   const std::int32_t* arg, const T* y, bool add) {
+  for (index_t oy = 0; oy < s.OH; ++oy) {
+    const index_t first = oy * s.OW;
     T* top = dx + 2 * oy * s.W;
     T* bottom = top + s.W;
-    max_backward_row_2x2(top, bottom, s.OW, dout, arg, add);
+    max_backward_row_2x2(top, bottom, s.OW, dout + first, arg + first, y ? y + first : nullptr,
+                         add);
     if (!add && s.W % 2) top[s.W - 1] = bottom[s.W - 1] = 0;
   }
   if (!add && s.H % 2) {

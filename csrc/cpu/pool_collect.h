@@ -105,11 +105,13 @@ PYNET_INLINE void collect_plane(const PoolShape& s, const Given<T>& g, T* dx, bo
 
 template <class T>
 PYNET_INLINE void max_collect(const PoolShape& s, const Given<T>& g, T* dx, const T* dout,
-                              const std::int32_t* arg, bool add) {
+                              const std::int32_t* arg, const T* y, bool add) {
   for (index_t oy = 0; oy < s.OH; ++oy) {
     T* values = g.values + oy * g.row + g.lead;
     auto* places = g.places + oy * g.row + g.lead;
     for (index_t ox = 0; ox < s.OW; ++ox) values[ox] = dout[oy * s.OW + ox];
+    for (index_t ox = 0; y && ox < s.OW; ++ox)
+      values[ox] = y[oy * s.OW + ox] <= 0 ? T(0) : values[ox];
     for (index_t ox = 0; ox < s.OW; ++ox) places[ox] = arg[oy * s.OW + ox];
   }
   const auto value = [values = g.values, places = g.places](index_t i, ivec<T> k) {

@@ -163,10 +163,14 @@ PYNET_INLINE vdouble sqrt(vdouble a) { return (vdouble)vsqrtq_f64((float64x2_t)a
 PYNET_INLINE vfloat max(vfloat a, vfloat b) { return a > b ? a : b; }
 PYNET_INLINE vdouble max(vdouble a, vdouble b) { return a > b ? a : b; }
 
-// max(0, x), where NaN stays NaN.
+// max(0, x), where NaN stays NaN; and the gradient that it lets through, by its result y.
 template <class T>
 PYNET_INLINE vec<T> relu_of(vec<T> x) {
   return x <= 0 ? vec<T>{} : x;
+}
+template <class T>
+PYNET_INLINE vec<T> through_relu(vec<T> dout, vec<T> y) {
+  return y <= 0 ? vec<T>{} : dout;
 }
 
 // The sum and the maximum of all lanes, halves first: the same order on every call.

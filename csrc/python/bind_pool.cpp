@@ -68,22 +68,25 @@ py::tuple max_pool2d(py::object x_object, py::object kernel, py::object stride, 
 }
 
 py::array max_pool2d_backward(py::object dout_object, py::object arg_object, py::object x_shape,
-                              py::object kernel, py::object stride, py::object pad, py::object out,
-                              bool add) {
+                              py::object kernel, py::object stride, py::object pad,
+                              py::object y_object, py::object out, bool add) {
   Call call("max_pool2d_backward");
-  Array dout = call.array("dout", dout_object);
+  // With y this is relu_backward as well, whose data type is that of y.
+  Array y = call.optional("y", y_object);
+  Array dout = y ? call.follower("dout", dout_object) : call.array("dout", dout_object);
   Array arg = call.follower("arg", arg_object);
   const Shape shape = call.shape("x_shape", x_shape, 4);
   const PoolShape s = pool_shape(call, shape, {kernel, stride, pad});
   const Grad grad = grad_mode(call, add, out);
   dout.expect_shape(out_shape(s), "like the output of max_pool2d");
   arg.expect_shape(out_shape(s), "like dout");
+  if (y) y.expect_shape(out_shape(s), "like dout");
   const std::int32_t* places = call.indices<std::int32_t>(arg, s.FH * s.FW);
   return call.dispatch([&](auto zero) {
     using T = decltype(zero);
     Array dx = call.output<T>("out", out, shape);
     run(kernels().max_pool2d_backward,
-        MaxPool2dBackwardArgs<T>{dx.data<T>(), dout.data<T>(), places, s, grad});
+        MaxPool2dBackwardArgs<T>{dx.data<T>(), dout.data<T>(), places, y.data<T>(), s, grad});
     return dx.object();
   });
 }
@@ -153,7 +156,8 @@ void bind_pool(py::module_& m) {
         py::arg("stride") = py::none(), py::arg("pad") = 0);
   m.def("max_pool2d_backward", &max_pool2d_backward, py::arg("dout"), py::arg("arg"),
         py::arg("x_shape"), py::arg("kernel"), py::kw_only(), py::arg("stride") = py::none(),
-        py::arg("pad") = 0, py::arg("out") = py::none(), py::arg("add") = false);
+        py::arg("pad") = 0, py::arg("y") = py::none(), py::arg("out") = py::none(),
+        py::arg("add") = false);
   m.def("avg_pool2d", &avg_pool2d, py::arg("x"), py::arg("kernel"), py::kw_only(),
         py::arg("stride") = py::none(), py::arg("pad") = 0, py::arg("count_pad") = true);
   m.def("avg_pool2d_backward", &avg_pool2d_backward, py::arg("dout"), py::arg("x_shape"),

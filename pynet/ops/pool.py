@@ -30,6 +30,7 @@ def max_pool2d_backward(
     *,
     stride: Pair | None = None,
     pad: Pair = 0,
+    y: Array | None = None,
     out: Array | None = None,
     add: bool = False,
 ) -> Array:
@@ -37,10 +38,13 @@ def max_pool2d_backward(
 
     Shapes: dout and arg (N, C, OH, OW), dx as `x_shape`. `add` adds into `out`.
 
+    Where x came out of `relu`, its output y (N, C, OH, OW) lets this do `relu_backward` in the same
+    pass: dout counts only where y > 0, and dx is the gradient of what went into relu.
+
     Raises ValueError when shapes do not fit.
     """
     return of(dout).max_pool2d_backward(
-        dout, arg, x_shape, kernel, stride=stride, pad=pad, out=out, add=add
+        dout, arg, x_shape, kernel, stride=stride, pad=pad, y=y, out=out, add=add
     )
 
 

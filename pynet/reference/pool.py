@@ -6,6 +6,7 @@ import numpy as np
 
 from pynet._types import Array, ArrayLike, Pair, Shape
 from pynet.reference._arrays import as_float, pair, store
+from pynet.reference.activation import relu_backward
 from pynet.reference.conv import add_windows, windows
 
 
@@ -34,11 +35,15 @@ def max_pool2d_backward(
     *,
     stride: Pair | None = None,
     pad: Pair = 0,
+    y: Array | None = None,
     out: Array | None = None,
     add: bool = False,
 ) -> Array:
-    """Gradient of max_pool2d: dout goes to the largest pixel; where windows overlap it adds up."""
-    dout = as_float(dout)
+    """Gradient of max_pool2d: dout goes to the largest pixel; where windows overlap it adds up.
+
+    Where x is relu(...), y lets through what relu_backward would: dout where y > 0.
+    """
+    dout = as_float(dout) if y is None else relu_backward(dout, y)
     FH, FW = pair(kernel)
     place = np.arange(FH * FW).reshape(FH, FW, 1, 1)
     dcol = np.where(arg[:, :, None, None] == place, dout[:, :, None, None], 0)

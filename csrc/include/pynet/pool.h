@@ -22,11 +22,13 @@ struct MaxPool2dArgs {
   PoolShape s;
 };
 
+// dx = dout at the winners; given y, where relu came before the pooling, only where y > 0
 template <class T>
 struct MaxPool2dBackwardArgs {
   T* dx;                    // (N, C, H, W)
   const T* dout;            // (N, C, OH, OW)
   const std::int32_t* arg;  // (N, C, OH, OW)
+  const T* y;               // (N, C, OH, OW), or null
   PoolShape s;
   Grad grad;
 };
