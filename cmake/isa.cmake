@@ -6,7 +6,8 @@
 set(PYNET_FLAGS_baseline "")
 set(PYNET_FLAGS_avx2 -mavx2 -mfma)
 set(PYNET_FLAGS_avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mprefer-vector-width=512)
-set(PYNET_FLAGS_neon "")
+# GCC would gather the loads of a loop at its top, where the micro-kernel has no register to spare.
+set(PYNET_FLAGS_neon $<$<CXX_COMPILER_ID:GNU>:-fno-schedule-insns>)
 
 if(NOT PYNET_ISAS)
   if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
