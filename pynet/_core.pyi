@@ -73,6 +73,7 @@ def batch_norm(
     eps: float = 1e-06,
     train: bool = True,
     unbiased: bool = False,
+    relu: bool = False,
     out: Array | None = None,
 ) -> tuple[Array, Array, Array]: ...
 def batch_norm_backward(
@@ -83,6 +84,7 @@ def batch_norm_backward(
     std: Array,
     *,
     train: bool = True,
+    y: ArrayLike | None = None,
     out: Array | None = None,
     dgamma: Array | None = None,
     dbeta: Array | None = None,

@@ -77,7 +77,7 @@ def specimen(op: str) -> dict[str, Any]:
             "momentum": 0.5,
             "eps": 1e-3,
         },
-        "batch_norm_backward": {"dout": image, "x": image + 1, "gamma": normal(4), **C, **std},
+        "batch_norm_backward": {"dout": image, "x": image + 1, **C, **std, "y": image},
         "group_norm": {
             "x": image,
             **{name: C[name] for name in ("gamma", "beta")},

@@ -248,6 +248,7 @@ def batch_norm_backward(
     op: str, args: tuple[Any, ...], kw: dict[str, Any], out: Outputs
 ) -> Outputs:
     dout, x, gamma, mean, std = (np.abs(a) for a in args)
+    dout = dout * (kw["y"] > 0) if "y" in kw else dout
     axes, shape = (0, *range(2, x.ndim)), (1, -1) + (1,) * (x.ndim - 2)
     m = x.size // x.shape[1]
     xn = (x + mean.reshape(shape)) / std.reshape(shape)

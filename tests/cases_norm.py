@@ -21,6 +21,8 @@ def norm_cases() -> Iterator[Case]:
             "unbiased": {"unbiased": True, "momentum": 0.99},
             "eps": {"eps": 1e-3},
             "test": {"train": False},
+            "relu": {"relu": True},
+            "test, relu": {"train": False, "relu": True},
         }
         for name, kwargs in modes.items():
             yield Case("batch_norm", text(s, name), (normal(*s), *affine, *running), kwargs, m)
@@ -29,7 +31,9 @@ def norm_cases() -> Iterator[Case]:
         yield Case("batch_norm", text(s, "offset"), (far, *affine, *running), {}, m)
         for train in [True, False]:
             args = (normal(*s), normal(*s), normal(C), normal(C), positive(C))
-            yield Case("batch_norm_backward", text(s, train=train), args, {"train": train}, m)
+            for kwargs in ({}, {"y": normal(*s)}):
+                label = text(s, *kwargs, train=train)
+                yield Case("batch_norm_backward", label, args, {"train": train, **kwargs}, m)
 
 
 def group_norm_cases() -> Iterator[Case]:

@@ -19,9 +19,10 @@ def conv2d_gradients(dout: Any, x: Any, W: Any, b: Any = None, **kw: Any) -> dic
 
 
 def batch_norm_gradients(dout: Any, x: Any, gamma: Any, *rest: Any, **kw: Any) -> dict[int, Any]:
-    _, mean, std = ref.batch_norm(x, gamma, *rest, **kw)
+    y, mean, std = ref.batch_norm(x, gamma, *rest, **kw)
     train = kw.get("train", True)
-    return dict(enumerate(ref.batch_norm_backward(dout, x, gamma, mean, std, train=train)))
+    y = y if kw.get("relu") else None
+    return dict(enumerate(ref.batch_norm_backward(dout, x, gamma, mean, std, train=train, y=y)))
 
 
 def group_norm_gradients(dout: Any, x: Any, gamma: Any, *rest: Any, **kw: Any) -> dict[int, Any]:

@@ -115,7 +115,7 @@ struct Norm {
   void forward() const {
     launch(kernels().batch_norm,
            BatchNormArgs<float>{y.data(), mean.data(), std.data(), nullptr, nullptr, x.data(),
-                                gamma.data(), beta.data(), N, C, S, 0.9, 1e-6, true, false});
+                                gamma.data(), beta.data(), N, C, S, 0.9, 1e-6, true, false, false});
   }
 };
 
@@ -131,7 +131,7 @@ void batch_norm_backward(benchmark::State& state) {
   const BatchNormBackwardArgs<float> args{
       dx.data(),     dgamma.data(), dbeta.data(), n.y.data(), n.x.data(), n.gamma.data(),
       n.mean.data(), n.std.data(),  n.N,          n.C,        n.S,        true,
-      Grad::Write};
+      Grad::Write,   nullptr};
   measure(state, 3 * n.N * n.C * n.S, [&] { launch(kernels().batch_norm_backward, args); });
 }
 void channels(benchmark::internal::Benchmark* b) {

@@ -86,7 +86,7 @@ int main(int argc, char** argv) {
   counted("conv2d", k.conv2d, Conv2dArgs<float>{a, x, W, nullptr, conv, false});
   counted("batch_norm", k.batch_norm,
           BatchNormArgs<float>{z, mean, std, nullptr, nullptr, a, gamma, beta, N, FN, H * H, 0.9,
-                               1e-6, true, false});
+                               1e-6, true, false, false});
   counted("relu", k.relu, ActivationArgs<float>{a, z, a.size()});
   counted("max_pool2d", k.max_pool2d, MaxPool2dArgs<float>{p, arg.data(), a, pool});
   counted("gemm", k.gemm, product(score, p, false, W2, false, N, K, D));
@@ -103,7 +103,7 @@ int main(int argc, char** argv) {
           ActivationBackwardArgs<float>{dz, da, a, a.size(), Grad::Write});
   counted("batch_norm_backward", k.batch_norm_backward,
           BatchNormBackwardArgs<float>{da, dgamma, dbeta, dz, z, gamma, mean, std, N, FN, H * H,
-                                       true, Grad::Write});
+                                       true, Grad::Write, nullptr});
   counted("conv2d_dW", k.conv2d_dW, Conv2dDwArgs<float>{dW, da, x, conv});
   counted("conv2d_dx", k.conv2d_dx, Conv2dDxArgs<float>{dx, da, W, conv, Grad::Write});
   const UpdateArgs<float> update{W2, dW2, s, r, nullptr, W2.size(), &numbers};

@@ -17,6 +17,13 @@ struct Whole {
     pynet::PYNET_ISA::store(p, v);
   }
 };
+// Whole vectors whose results go past the caches.
+struct Streamed : Whole {
+  template <class T, class V>
+  PYNET_INLINE void store(T* p, V v) const {
+    stream(p, v);
+  }
+};
 struct Part {
   index_t n;
   template <class T>
@@ -28,6 +35,17 @@ struct Part {
     store_n(p, v, n);
   }
 };
+
+// Results of this size push everything else out of the caches and are gone themselves when the next
+// kernel looks for them: then a store need not fetch its cache line first.
+constexpr index_t kStreamBytes = index_t{16} << 20;
+
+// Whether `size` elements from `to` on are worth streaming, and can be, in whole vectors.
+template <class T>
+PYNET_INLINE bool can_stream(const T* to, index_t size) {
+  return size * static_cast<index_t>(sizeof(T)) >= kStreamBytes &&
+         reinterpret_cast<std::uintptr_t>(to) % kVectorBytes == 0;
+}
 
 // Calls body(i, lanes) for the vectors of elements begin .. end-1; lanes is a Whole or a Part.
 template <class T, class Body>
@@ -41,6 +59,17 @@ PYNET_INLINE void for_vectors(index_t begin, index_t end, const Body& body) {
 template <class T, class Body>
 PYNET_INLINE void for_tile(index_t size, const Tile& tile, const Body& body) {
   for_vectors<T>(tile.index * kChunk, min_of(size, (tile.index + 1) * kChunk), body);
+}
+
+// The same for a kernel that writes `to` and reads nothing back from it.
+template <class T, class Body>
+PYNET_INLINE void for_tile(T* to, index_t size, const Tile& tile, const Body& body) {
+  if (!can_stream(to, size)) return for_tile<T>(size, tile, body);
+  const index_t begin = tile.index * kChunk, end = min_of(size, begin + kChunk);
+  const index_t whole = begin + (end - begin) / kLanes<T> * kLanes<T>;
+  for (index_t i = begin; i < whole; i += kLanes<T>) body(i, Streamed{});
+  if (whole < end) body(whole, Part{end - whole});
+  order_streams();
 }
 
 }  // namespace

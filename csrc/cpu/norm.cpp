@@ -1,44 +1,18 @@
-// Batch normalisation. Sums are taken in double precision over each tile, and over the tiles in a
-// fixed order, so that the statistics of float32 data are right to the last bit or nearly so.
-#include "cpu/loop.h"
-#include "cpu/wide.h"
+// Batch normalisation (Ioffe and Szegedy, 2015), with the ReLU behind it if asked.
+//
+// Sums are taken in double precision over each tile, and over the tiles in a fixed order, so that
+// the statistics of float32 data are right to the last bit or nearly so. A tile goes over its
+// channels twice, for the sums and for what is written: whole channels where they fit into a core's
+// cache, so that memory is read once; else a few samples of a few channels, sums first.
+#include "cpu/norm_tiles.h"
 
 namespace pynet::PYNET_ISA {
 namespace {
 
-// The vectors begin .. end-1 of a row. Where the body may see an element twice, the last vector is
-// a whole one that overlaps the one before.
-template <class T, class Body>
-PYNET_INLINE void for_row(index_t begin, index_t end, bool twice, const Body& body) {
-  constexpr index_t L = kLanes<T>;
-  index_t i = begin;
-  for (; i + L <= end; i += L) body(i, Whole{});
-  if (i == end) return;
-  if (twice && end - begin >= L) {
-    body(end - L, Whole{});
-  } else {
-    body(i, Part{end - i});
-  }
-}
-
-// Calls body(i, lanes, values) for the elements i of one tile of an array (N, C, S), where
-// values = of_channel(get), and get(p) is the vector that belongs to the elements from p (C).
-template <class T, class OfChannel, class Body>
-PYNET_INLINE void for_channel_tile(const ChannelTile& at, index_t C, index_t S, bool twice,
-                                   const OfChannel& of_channel, const Body& body) {
-  for (index_t n = at.n0; n < at.n1; ++n) {
-    if (S == 1) {
-      for_row<T>(at.c0, at.c1, twice, [&](index_t c, auto lanes) {
-        body(n * C + c, lanes, of_channel([&](const T* p) { return lanes.load(p + c); }));
-      });
-    } else {
-      for (index_t c = at.c0; c < at.c1; ++c) {
-        const auto values = of_channel([&](const T* p) { return splat(p[c]); });
-        const index_t row = (n * C + c) * S;
-        for_row<T>(0, S, twice, [&](index_t i, auto lanes) { body(row + i, lanes, values); });
-      }
-    }
-  }
+// max(0, v), NaN stays NaN: what relu does.
+template <class T>
+PYNET_INLINE vec<T> positive(vec<T> v) {
+  return v <= 0 ? vec<T>{} : v;
 }
 
 // --- forward -------------------------------------------------------------------------------------
@@ -60,124 +34,105 @@ PYNET_INLINE ForwardScratch<T> forward_scratch(const ChannelTiling& t, index_t C
   return scratch;
 }
 
-// Phase 0 sums over the tiles, phase 1 makes the statistics, phase 2 normalises.
 template <class T>
 Work batch_norm_plan(const BatchNormArgs<T>& args) {
-  const ChannelTiling t = tile_channels(args.N, args.C, args.S);
-  const index_t tiles = t.row_tiles * t.column_tiles;
+  const ChannelTiling t = tile_norm(args.N, args.C, args.S);
   const double size = static_cast<double>(args.N * args.C * args.S);
-  return Work{3,
-              {args.train ? tiles : 0, t.column_tiles, tiles},
-              static_cast<std::size_t>(args.C) *
-                  (2 * sizeof(T) + 2 * sizeof(double) * static_cast<std::size_t>(t.row_tiles)),
-              0,
-              size * (args.train ? 3 : 2) * sizeof(T) * 0.06};
+  return plan_norm(t, args.C, args.train, true, 2 * sizeof(T),
+                   size * (args.train ? 3 : 2) * sizeof(T) * 0.06);
 }
 
 template <class T>
 PYNET_INLINE void sum_tile(const BatchNormArgs<T>& args, const ChannelTile& at, double* sums,
                            double* squares) {
-  const index_t C = args.C, S = args.S;
-  if (S == 1) {
-    for_columns<2>(at.c0, at.c1, [&](index_t c, auto count, auto lanes) {
-      constexpr int V = decltype(count)::value;
-      vdouble shift[V], sum[V] = {}, square[V] = {};
-      for (int v = 0; v < V; ++v) shift[v] = lanes.load(args.x + c + v * kWide);
-      for (index_t n = at.n0; n < at.n1; ++n) {
-        const T* x = args.x + n * C + c;
-        for (int v = 0; v < V; ++v) {
-          const vdouble d = lanes.load(x + v * kWide) - shift[v];
-          sum[v] += d;
-          square[v] = fma(d, d, square[v]);
-        }
-      }
-      for (int v = 0; v < V; ++v) {
-        lanes.store(sums + c + v * kWide, sum[v]);
-        lanes.store(squares + c + v * kWide, square[v]);
-      }
-    });
-    return;
-  }
-  struct Sums {
-    vdouble sum, square;
-  };
-  for (index_t c = at.c0; c < at.c1; ++c) {
-    const vdouble shift = splat(static_cast<double>(args.x[c * S]));
-    Sums acc[4] = {};
-    for (index_t n = at.n0; n < at.n1; ++n) {
-      const T* x = args.x + (n * C + c) * S;
-      for_wide(S, acc, [&](index_t i, Sums& s, auto lanes) {
-        const vdouble d = lanes.keep(lanes.load(x + i) - shift);
-        s.sum += d;
-        s.square = fma(d, d, s.square);
-      });
-    }
-    sums[c] = sum_lanes<double>((acc[0].sum + acc[1].sum) + (acc[2].sum + acc[3].sum));
-    squares[c] =
-        sum_lanes<double>((acc[0].square + acc[1].square) + (acc[2].square + acc[3].square));
-  }
+  sum_channel_tile(at, args.C, args.S, sums, squares, [&](index_t c, auto count, auto lanes) {
+    const auto shift = of_channels(args.x + c * args.S, count, lanes);
+    return [shift, &args](Terms& sum, index_t i, int v, auto part) {
+      const vdouble d = part.keep(part.load(args.x + i) - shift.value[v]);
+      sum.first += d;
+      sum.second = fma(d, d, sum.second);
+    };
+  });
 }
 
-template <class T>
-PYNET_INLINE void move(T* running, index_t c, double value, double momentum) {
+// r = momentum*r + (1-momentum)*value for the running values from p on, if there are any.
+template <class T, class Lanes>
+PYNET_INLINE void move(T* running, index_t c, Lanes lanes, vdouble value, double momentum) {
   if (running) {
-    running[c] =
-        static_cast<T>(momentum * static_cast<double>(running[c]) + (1 - momentum) * value);
+    lanes.store(running + c, momentum * lanes.load(running + c) + (1 - momentum) * value);
   }
 }
 
+// Mean, standard deviation, slope and offset of the channels c0 .. c1-1.
 template <class T>
-PYNET_INLINE void finish_channel(const BatchNormArgs<T>& args, const ChannelTiling& t, index_t c,
-                                 const ForwardScratch<T>& scratch) {
-  double mean, var;
-  if (args.train) {
-    const double m = static_cast<double>(args.N * args.S);
-    double sum = 0, square = 0;
-    for (index_t row = 0; row < t.row_tiles; ++row) {
-      sum += scratch.sums[row * args.C + c];
-      square += scratch.squares[row * args.C + c];
+PYNET_INLINE void finish_channels(const BatchNormArgs<T>& args, const ChannelTiling& t,
+                                  const ChannelTile& at, const ForwardScratch<T>& scratch) {
+  const double m = static_cast<double>(args.N * args.S);
+  const double unbias = args.unbiased && m > 1 ? m / (m - 1) : 1;
+  for_columns<1>(at.c0, at.c1, [&](index_t c, auto, auto lanes) {
+    vdouble mean, var;
+    if (args.train) {
+      vdouble sum{}, square{}, first{};
+      for (index_t row = 0; row < t.row_tiles; ++row) {
+        sum += lanes.load(scratch.sums + row * args.C + c);
+        square += lanes.load(scratch.squares + row * args.C + c);
+      }
+      for (index_t i = 0; i < min_of(kWide, at.c1 - c); ++i) {
+        first[i] = static_cast<double>(args.x[(c + i) * args.S]);
+      }
+      mean = first + sum / m;
+      var = (square - sum * (sum / m)) / m;
+      var = var < 0 ? vdouble{} : var;
+      move(args.running_mean, c, lanes, mean, args.momentum);
+      move(args.running_var, c, lanes, var * unbias, args.momentum);
+    } else {
+      mean = lanes.load(args.running_mean + c);
+      var = lanes.load(args.running_var + c);
     }
-    mean = static_cast<double>(args.x[c * args.S]) + sum / m;
-    var = (square - sum * (sum / m)) / m;
-    var = var < 0 ? 0 : var;
-    move(args.running_mean, c, mean, args.momentum);
-    const double unbias = args.unbiased && m > 1 ? m / (m - 1) : 1;
-    move(args.running_var, c, var * unbias, args.momentum);
+    const vdouble std = sqrt(var + args.eps), slope = lanes.load(args.gamma + c) / std;
+    lanes.store(args.mean + c, mean);
+    lanes.store(args.std + c, std);
+    lanes.store(scratch.slope + c, slope);
+    // What the mean loses when it is rounded to T is given back here.
+    const vdouble lost = mean - lanes.load(args.mean + c);
+    lanes.store(scratch.offset + c, lanes.load(args.beta + c) - slope * lost);
+  });
+}
+
+template <class T>
+PYNET_INLINE void normalise(const BatchNormArgs<T>& args, const ChannelTile& at,
+                            const ForwardScratch<T>& scratch) {
+  struct Values {
+    vec<T> mean, slope, offset;
+  };
+  const auto values = [&](auto get) {
+    return Values{get(args.mean), get(scratch.slope), get(scratch.offset)};
+  };
+  const auto write = [&](const auto& rectify) {
+    write_channel_tile(at, args.y, args.N, args.C, args.S, values,
+                       [&](index_t i, auto lanes, const Values& v) {
+                         const vec<T> xc = lanes.load(args.x + i) - v.mean;
+                         lanes.store(args.y + i, rectify(fma(v.slope, xc, v.offset)));
+                       });
+  };
+  if (args.relu) {
+    write([](vec<T> y) { return positive<T>(y); });
   } else {
-    mean = static_cast<double>(args.running_mean[c]);
-    var = static_cast<double>(args.running_var[c]);
+    write([](vec<T> y) { return y; });
   }
-  const double std = __builtin_sqrt(var + args.eps);
-  const double slope = static_cast<double>(args.gamma[c]) / std;
-  args.mean[c] = static_cast<T>(mean);
-  args.std[c] = static_cast<T>(std);
-  scratch.slope[c] = static_cast<T>(slope);
-  // What the mean loses when it is rounded to T is given back here.
-  scratch.offset[c] = static_cast<T>(static_cast<double>(args.beta[c]) -
-                                     slope * (mean - static_cast<double>(args.mean[c])));
 }
 
 template <class T>
 void batch_norm_run(const BatchNormArgs<T>& args, const Tile& tile) {
-  const index_t C = args.C, S = args.S;
-  const ChannelTiling t = tile_channels(args.N, C, S);
-  const ChannelTile at = channel_tile(t, args.N, C, tile.index);
-  const ForwardScratch<T> scratch = forward_scratch<T>(t, C, tile.shared);
-  if (tile.phase == 0) {
-    sum_tile(args, at, scratch.sums + at.row * C, scratch.squares + at.row * C);
-  } else if (tile.phase == 1) {
-    for (index_t c = at.c0; c < at.c1; ++c) finish_channel(args, t, c, scratch);
-  } else {
-    struct Values {
-      vec<T> mean, slope, offset;
-    };
-    for_channel_tile<T>(
-        at, C, S, true,
-        [&](auto get) { return Values{get(args.mean), get(scratch.slope), get(scratch.offset)}; },
-        [&](index_t i, auto lanes, const Values& v) {
-          lanes.store(args.y + i, fma(v.slope, lanes.load(args.x + i) - v.mean, v.offset));
-        });
+  const ChannelTiling t = tile_norm(args.N, args.C, args.S);
+  const ChannelTile at = channel_tile(t, args.N, args.C, norm_tile(t, tile));
+  const ForwardScratch<T> scratch = forward_scratch<T>(t, args.C, tile.shared);
+  const bool once = t.row_tiles == 1;
+  if (args.train && (once || tile.phase == 0)) {
+    sum_tile(args, at, scratch.sums + at.row * args.C, scratch.squares + at.row * args.C);
   }
+  if (once || tile.phase == 1) finish_channels(args, t, at, scratch);
+  if (tile.phase == 2) normalise(args, at, scratch);
 }
 
 // --- backward ------------------------------------------------------------------------------------
@@ -200,120 +155,107 @@ PYNET_INLINE BackwardScratch<T> backward_scratch(const ChannelTiling& t, index_t
   return scratch;
 }
 
-// Phase 0 sums over the tiles, phase 1 makes the sums of each channel, phase 2 writes dx.
 template <class T>
 Work batch_norm_backward_plan(const BatchNormBackwardArgs<T>& args) {
-  const ChannelTiling t = tile_channels(args.N, args.C, args.S);
-  const index_t tiles = t.row_tiles * t.column_tiles;
+  const ChannelTiling t = tile_norm(args.N, args.C, args.S);
   const double size = static_cast<double>(args.N * args.C * args.S);
-  return Work{3,
-              {tiles, t.column_tiles, args.grad == Grad::Skip ? 0 : tiles},
-              static_cast<std::size_t>(args.C) *
-                  (3 * sizeof(T) + 2 * sizeof(double) * static_cast<std::size_t>(t.row_tiles)),
-              0,
-              size * 5 * sizeof(T) * 0.06};
+  return plan_norm(t, args.C, true, args.grad != Grad::Skip, 3 * sizeof(T),
+                   size * 5 * sizeof(T) * 0.06);
+}
+
+// dout as it comes, or behind a ReLU that gave y: 0 where y <= 0.
+template <class T, class Use>
+PYNET_INLINE void with_dout(const BatchNormBackwardArgs<T>& args, const Use& use) {
+  if (args.y) {
+    use([&](index_t i, auto lanes) {
+      const auto y = lanes.load(args.y + i);
+      return y <= 0 ? decltype(+y){} : lanes.load(args.dout + i);
+    });
+  } else {
+    use([&](index_t i, auto lanes) { return lanes.load(args.dout + i); });
+  }
 }
 
 template <class T>
 PYNET_INLINE void sum_tile(const BatchNormBackwardArgs<T>& args, const ChannelTile& at,
                            double* douts, double* products) {
-  const index_t C = args.C, S = args.S;
-  if (S == 1) {
-    for_columns<2>(at.c0, at.c1, [&](index_t c, auto count, auto lanes) {
-      constexpr int V = decltype(count)::value;
-      vdouble mean[V], dout[V] = {}, product[V] = {};
-      for (int v = 0; v < V; ++v) mean[v] = lanes.load(args.mean + c + v * kWide);
-      for (index_t n = at.n0; n < at.n1; ++n) {
-        const index_t i = n * C + c;
-        for (int v = 0; v < V; ++v) {
-          const vdouble d = lanes.load(args.dout + i + v * kWide);
-          dout[v] += d;
-          product[v] = fma(d, lanes.load(args.x + i + v * kWide) - mean[v], product[v]);
-        }
-      }
-      for (int v = 0; v < V; ++v) {
-        lanes.store(douts + c + v * kWide, dout[v]);
-        lanes.store(products + c + v * kWide, product[v]);
-      }
+  with_dout(args, [&](const auto& dout) {
+    sum_channel_tile(at, args.C, args.S, douts, products, [&](index_t c, auto count, auto lanes) {
+      const auto mean = of_channels(args.mean + c, count, lanes);
+      return [mean, &args, &dout](Terms& sum, index_t i, int v, auto part) {
+        const vdouble d = dout(i, part);
+        sum.first += d;
+        sum.second = fma(d, part.load(args.x + i) - mean.value[v], sum.second);
+      };
     });
-    return;
-  }
-  struct Sums {
-    vdouble dout, product;
-  };
-  for (index_t c = at.c0; c < at.c1; ++c) {
-    const vdouble mean = splat(static_cast<double>(args.mean[c]));
-    Sums acc[4] = {};
-    for (index_t n = at.n0; n < at.n1; ++n) {
-      const index_t row = (n * C + c) * S;
-      for_wide(S, acc, [&](index_t i, Sums& s, auto lanes) {
-        const vdouble d = lanes.load(args.dout + row + i);
-        s.dout += d;
-        s.product = fma(d, lanes.load(args.x + row + i) - mean, s.product);
-      });
-    }
-    douts[c] = sum_lanes<double>((acc[0].dout + acc[1].dout) + (acc[2].dout + acc[3].dout));
-    products[c] =
-        sum_lanes<double>((acc[0].product + acc[1].product) + (acc[2].product + acc[3].product));
-  }
+  });
 }
 
 template <class T>
-PYNET_INLINE void finish_channel(const BatchNormBackwardArgs<T>& args, const ChannelTiling& t,
-                                 index_t c, const BackwardScratch<T>& scratch) {
-  double dout = 0, product = 0;
-  for (index_t row = 0; row < t.row_tiles; ++row) {
-    dout += scratch.douts[row * args.C + c];
-    product += scratch.products[row * args.C + c];
-  }
-  const double std = static_cast<double>(args.std[c]);
-  const double slope = static_cast<double>(args.gamma[c]) / std;
+PYNET_INLINE void finish_channels(const BatchNormBackwardArgs<T>& args, const ChannelTiling& t,
+                                  const ChannelTile& at, const BackwardScratch<T>& scratch) {
   const double m = args.train ? static_cast<double>(args.N * args.S) : 0;
-  args.dbeta[c] = static_cast<T>(dout);
-  args.dgamma[c] = static_cast<T>(product / std);
-  scratch.a[c] = static_cast<T>(slope);
-  scratch.b[c] = args.train ? static_cast<T>(-slope * (product / std) / (m * std)) : 0;
-  scratch.c[c] = args.train ? static_cast<T>(dout / m) : 0;
+  for_columns<1>(at.c0, at.c1, [&](index_t c, auto, auto lanes) {
+    vdouble dout{}, product{};
+    for (index_t row = 0; row < t.row_tiles; ++row) {
+      dout += lanes.load(scratch.douts + row * args.C + c);
+      product += lanes.load(scratch.products + row * args.C + c);
+    }
+    const vdouble std = lanes.load(args.std + c), dgamma = product / std;
+    const vdouble slope = lanes.load(args.gamma + c) / std;
+    lanes.store(args.dbeta + c, dout);
+    lanes.store(args.dgamma + c, dgamma);
+    lanes.store(scratch.a + c, slope);
+    lanes.store(scratch.b + c, args.train ? -slope * dgamma / (m * std) : vdouble{});
+    lanes.store(scratch.c + c, args.train ? dout / m : vdouble{});
+  });
+}
+
+template <class T>
+PYNET_INLINE void write_tile(const BatchNormBackwardArgs<T>& args, const ChannelTile& at,
+                             const BackwardScratch<T>& scratch) {
+  struct Values {
+    vec<T> mean, a, b, c;
+  };
+  const auto values = [&](auto get) {
+    return Values{get(args.mean), get(scratch.a), get(scratch.b), get(scratch.c)};
+  };
+  const auto write = [&](const auto& dx) {
+    if (args.grad == Grad::Add) {
+      for_channel_tile<T>(at, args.C, args.S, false, Whole{}, values,
+                          [&](index_t i, auto lanes, const Values& v) {
+                            lanes.store(args.dx + i, lanes.load(args.dx + i) + dx(i, lanes, v));
+                          });
+    } else {
+      write_channel_tile(at, args.dx, args.N, args.C, args.S, values,
+                         [&](index_t i, auto lanes, const Values& v) {
+                           lanes.store(args.dx + i, dx(i, lanes, v));
+                         });
+    }
+  };
+  with_dout(args, [&](const auto& dout) {
+    if (args.train) {
+      write([&](index_t i, auto lanes, const Values& v) {
+        const vec<T> xc = lanes.load(args.x + i) - v.mean;
+        return fma(v.b, xc, v.a * (dout(i, lanes) - v.c));
+      });
+    } else {
+      write([&](index_t i, auto lanes, const Values& v) { return v.a * dout(i, lanes); });
+    }
+  });
 }
 
 template <class T>
 void batch_norm_backward_run(const BatchNormBackwardArgs<T>& args, const Tile& tile) {
-  const index_t C = args.C, S = args.S;
-  const ChannelTiling t = tile_channels(args.N, C, S);
-  const ChannelTile at = channel_tile(t, args.N, C, tile.index);
-  const BackwardScratch<T> scratch = backward_scratch<T>(t, C, tile.shared);
-  if (tile.phase == 0) {
-    sum_tile(args, at, scratch.douts + at.row * C, scratch.products + at.row * C);
-  } else if (tile.phase == 1) {
-    for (index_t c = at.c0; c < at.c1; ++c) finish_channel(args, t, c, scratch);
-  } else {
-    struct Values {
-      vec<T> mean, a, b, c;
-    };
-    const auto values = [&](auto get) {
-      return Values{get(args.mean), get(scratch.a), get(scratch.b), get(scratch.c)};
-    };
-    const auto write = [&](const auto& dx) {
-      if (args.grad == Grad::Add) {
-        for_channel_tile<T>(at, C, S, false, values, [&](index_t i, auto lanes, const Values& v) {
-          lanes.store(args.dx + i, lanes.load(args.dx + i) + dx(i, lanes, v));
-        });
-      } else {
-        for_channel_tile<T>(at, C, S, true, values, [&](index_t i, auto lanes, const Values& v) {
-          lanes.store(args.dx + i, dx(i, lanes, v));
-        });
-      }
-    };
-    if (args.train) {
-      write([&](index_t i, auto lanes, const Values& v) {
-        const vec<T> xc = lanes.load(args.x + i) - v.mean;
-        return fma(v.b, xc, v.a * (lanes.load(args.dout + i) - v.c));
-      });
-    } else {
-      write(
-          [&](index_t i, auto lanes, const Values& v) { return v.a * lanes.load(args.dout + i); });
-    }
+  const ChannelTiling t = tile_norm(args.N, args.C, args.S);
+  const ChannelTile at = channel_tile(t, args.N, args.C, norm_tile(t, tile));
+  const BackwardScratch<T> scratch = backward_scratch<T>(t, args.C, tile.shared);
+  const bool once = t.row_tiles == 1;
+  if (once || tile.phase == 0) {
+    sum_tile(args, at, scratch.douts + at.row * args.C, scratch.products + at.row * args.C);
   }
+  if (once || tile.phase == 1) finish_channels(args, t, at, scratch);
+  if (tile.phase == 2 && args.grad != Grad::Skip) write_tile(args, at, scratch);
 }
 
 }  // namespace

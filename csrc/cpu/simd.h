@@ -72,6 +72,27 @@ PYNET_INLINE vec<T> load(const T* p) {
 PYNET_INLINE void store(float* p, vfloat v) { __builtin_memcpy(p, &v, sizeof(v)); }
 PYNET_INLINE void store(double* p, vdouble v) { __builtin_memcpy(p, &v, sizeof(v)); }
 
+// Past the caches, straight to memory: for results that are too large to be found there again. p
+// is aligned to whole vectors; order_streams() makes all of them visible to the other threads.
+#if defined(__AVX512F__)
+PYNET_INLINE void stream(float* p, vfloat v) { _mm512_stream_ps(p, v); }
+PYNET_INLINE void stream(double* p, vdouble v) { _mm512_stream_pd(p, v); }
+#elif defined(__AVX2__)
+PYNET_INLINE void stream(float* p, vfloat v) { _mm256_stream_ps(p, v); }
+PYNET_INLINE void stream(double* p, vdouble v) { _mm256_stream_pd(p, v); }
+#elif defined(__x86_64__)
+PYNET_INLINE void stream(float* p, vfloat v) { _mm_stream_ps(p, v); }
+PYNET_INLINE void stream(double* p, vdouble v) { _mm_stream_pd(p, v); }
+#else
+PYNET_INLINE void stream(float* p, vfloat v) { store(p, v); }
+PYNET_INLINE void stream(double* p, vdouble v) { store(p, v); }
+#endif
+PYNET_INLINE void order_streams() {
+#if defined(__x86_64__)
+  _mm_sfence();
+#endif
+}
+
 // The first n lanes, 0 <= n <= kLanes; the other lanes are 0, their memory is not touched.
 #if defined(__AVX512F__)
 PYNET_INLINE vfloat load_n(const float* p, index_t n) {

@@ -22,7 +22,7 @@ constexpr const char* kPerChannel = "like the columns or channels of x";
 
 py::tuple batch_norm(py::object x_object, py::object gamma_object, py::object beta_object,
                      py::object running_mean, py::object running_var, py::object momentum,
-                     py::object eps, bool train, bool unbiased, py::object out) {
+                     py::object eps, bool train, bool unbiased, bool relu, py::object out) {
   Call call("batch_norm");
   Array x = call.array("x", x_object);
   Array gamma = call.array("gamma", gamma_object), beta = call.array("beta", beta_object);
@@ -58,7 +58,7 @@ py::tuple batch_norm(py::object x_object, py::object gamma_object, py::object be
     args.x = x.data<T>(), args.gamma = gamma.data<T>(), args.beta = beta.data<T>();
     args.N = s.N, args.C = s.C, args.S = s.S;
     args.momentum = momentum_value, args.eps = eps_value;
-    args.train = train, args.unbiased = unbiased;
+    args.train = train, args.unbiased = unbiased, args.relu = relu;
     run(kernels().batch_norm, args);
     return py::make_tuple(y.object(), mean.object(), std.object());
   });
@@ -66,7 +66,8 @@ py::tuple batch_norm(py::object x_object, py::object gamma_object, py::object be
 
 py::tuple batch_norm_backward(py::object dout_object, py::object x_object, py::object gamma_object,
                               py::object mean_object, py::object std_object, bool train,
-                              py::object out, py::object dgamma_out, py::object dbeta_out) {
+                              py::object y_object, py::object out, py::object dgamma_out,
+                              py::object dbeta_out) {
   Call call("batch_norm_backward");
   Array dout = call.follower("dout", dout_object);
   Array x = call.array("x", x_object), gamma = call.array("gamma", gamma_object);
@@ -77,6 +78,8 @@ py::tuple batch_norm_backward(py::object dout_object, py::object x_object, py::o
   gamma.expect_shape(channels, kPerChannel);
   mean.expect_shape(channels, kPerChannel);
   std.expect_shape(channels, kPerChannel);
+  Array y = y_object.is_none() ? Array() : call.follower("y", y_object);
+  if (!y_object.is_none()) y.expect_shape(x.shape(), "like x");
   return call.dispatch([&](auto zero) {
     using T = decltype(zero);
     Array dx = call.output<T>("out", out, x.shape());
@@ -85,7 +88,7 @@ py::tuple batch_norm_backward(py::object dout_object, py::object x_object, py::o
     BatchNormBackwardArgs<T> args{};
     args.dx = dx.data<T>(), args.dgamma = dgamma.data<T>(), args.dbeta = dbeta.data<T>();
     args.dout = dout.data<T>(), args.x = x.data<T>(), args.gamma = gamma.data<T>();
-    args.mean = mean.data<T>(), args.std = std.data<T>();
+    args.mean = mean.data<T>(), args.std = std.data<T>(), args.y = y.data<T>();
     args.N = s.N, args.C = s.C, args.S = s.S;
     args.train = train, args.grad = Grad::Write;
     run(kernels().batch_norm_backward, args);
@@ -232,10 +235,11 @@ void bind_norm(py::module_& m) {
   m.def("batch_norm", &batch_norm, py::arg("x"), py::arg("gamma"), py::arg("beta"),
         py::arg("running_mean").none(true), py::arg("running_var").none(true), py::kw_only(),
         py::arg("momentum") = 0.9, py::arg("eps") = 1e-6, py::arg("train") = true,
-        py::arg("unbiased") = false, py::arg("out") = py::none());
+        py::arg("unbiased") = false, py::arg("relu") = false, py::arg("out") = py::none());
   m.def("batch_norm_backward", &batch_norm_backward, py::arg("dout"), py::arg("x"),
         py::arg("gamma"), py::arg("mean"), py::arg("std"), py::kw_only(), py::arg("train") = true,
-        py::arg("out") = py::none(), py::arg("dgamma") = py::none(), py::arg("dbeta") = py::none());
+        py::arg("y") = py::none(), py::arg("out") = py::none(), py::arg("dgamma") = py::none(),
+        py::arg("dbeta") = py::none());
 }
 
 }  // namespace pynet

@@ -17,6 +17,7 @@ def batch_norm(
     eps: float = 1e-6,
     train: bool = True,
     unbiased: bool = False,
+    relu: bool = False,
     out: Array | None = None,
 ) -> tuple[Array, Array, Array]:
     """Return y = gamma * (x - mean) / std + beta, and mean and std = sqrt(var + eps).
@@ -26,7 +27,8 @@ def batch_norm(
 
     In training mean and var (biased) are the batch's, and the running arrays, where given, are
     updated in place: r = momentum * r + (1 - momentum) * value, with the unbiased variance if
-    asked. In test mode mean and var are the running ones.
+    asked. In test mode mean and var are the running ones. With `relu` y is max(0, that): the same
+    bits as relu of it, in one pass.
 
     Raises ValueError when shapes do not fit, or in test mode without running arrays.
 
@@ -43,6 +45,7 @@ def batch_norm(
         eps=eps,
         train=train,
         unbiased=unbiased,
+        relu=relu,
         out=out,
     )
 
@@ -55,6 +58,7 @@ def batch_norm_backward(
     std: Array,
     *,
     train: bool = True,
+    y: ArrayLike | None = None,
     out: Array | None = None,
     dgamma: Array | None = None,
     dbeta: Array | None = None,
@@ -62,14 +66,16 @@ def batch_norm_backward(
     """Return dx, dgamma = sum(dout * xn) and dbeta = sum(dout), with xn = (x - mean) / std.
 
     In training dx = gamma * (dout - mean(dout) - xn * mean(dout * xn)) / std, in test mode
-    dx = gamma * dout / std. Means and sums run over all axes but the channel's.
+    dx = gamma * dout / std. Means and sums run over all axes but the channel's. With `y`, what
+    batch_norm(..., relu=True) returned, dout counts as 0 where y <= 0.
 
-    Shapes: dout and dx as x, the others (D,) or (C,). `out`, `dgamma`, `dbeta` receive the results.
+    Shapes: dout, y and dx as x, the others (D,) or (C,). `out`, `dgamma`, `dbeta` receive the
+    results.
 
     Raises ValueError when shapes do not fit.
     """
     return of(x).batch_norm_backward(
-        dout, x, gamma, mean, std, train=train, out=out, dgamma=dgamma, dbeta=dbeta
+        dout, x, gamma, mean, std, train=train, y=y, out=out, dgamma=dgamma, dbeta=dbeta
     )
 
 

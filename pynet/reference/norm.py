@@ -19,12 +19,13 @@ def batch_norm(
     eps: float = 1e-6,
     train: bool = True,
     unbiased: bool = False,
+    relu: bool = False,
     out: Array | None = None,
 ) -> tuple[Array, Array, Array]:
     """Normalise per column of (N, D) or channel of (N, C, H, W): y = gamma (x-mean)/std + beta.
 
     Training takes mean and std = sqrt(var + eps) from the batch and moves the running values
-    towards them; test takes the running values. Returns y, mean and std.
+    towards them; test takes the running values. With relu y is max(0, that). Returns y, mean, std.
     """
     x, gamma, beta = floats(x, gamma, beta)
     axes, shape = _all_but_channel(x)
@@ -38,7 +39,8 @@ def batch_norm(
         mean, var = (np.array(r, x.dtype).reshape(-1) for r in (running_mean, running_var))
     std = np.sqrt(var + x.dtype.type(eps))
     xn = (x - mean.reshape(shape)) / std.reshape(shape)
-    return store(gamma.reshape(shape) * xn + beta.reshape(shape), out), mean, std
+    y = gamma.reshape(shape) * xn + beta.reshape(shape)
+    return store(np.where(y <= 0, y.dtype.type(0), y) if relu else y, out), mean, std
 
 
 def batch_norm_backward(
@@ -49,6 +51,7 @@ def batch_norm_backward(
     std: Array,
     *,
     train: bool = True,
+    y: ArrayLike | None = None,
     out: Array | None = None,
     dgamma: Array | None = None,
     dbeta: Array | None = None,
@@ -56,11 +59,14 @@ def batch_norm_backward(
     """Gradients of batch_norm: dx, dgamma = sum(dout xn), dbeta = sum(dout), xn = (x - mean)/std.
 
     Test: dx = gamma/std dout. In training mean and std depend on x as well:
-    dx = gamma/std (dout - mean(dout) - xn mean(dout xn)).
+    dx = gamma/std (dout - mean(dout) - xn mean(dout xn)). With y, the output behind a ReLU, dout
+    passes where y > 0.
     """
     x, gamma = floats(x, gamma)
     dout, mean, std = (np.asarray(v, x.dtype) for v in (dout, mean, std))
     axes, shape = _all_but_channel(x)
+    if y is not None:
+        dout = np.where(np.asarray(y) <= 0, x.dtype.type(0), dout)
     xn = (x - mean.reshape(shape)) / std.reshape(shape)
     sum_dout, sum_dout_xn = dout.sum(axis=axes), (dout * xn).sum(axis=axes)
     dx = dout

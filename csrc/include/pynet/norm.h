@@ -9,7 +9,7 @@ namespace pynet {
 // Training: mean, std = sqrt(var + eps) of the batch are written, the running values (if given)
 // move by r = momentum*r + (1-momentum)*batch value.
 // Test: mean and std are taken from the running values and written too.
-// y = gamma * (x - mean) / std + beta
+// y = gamma * (x - mean) / std + beta, with relu the larger of that and 0
 template <class T>
 struct BatchNormArgs {
   T* y;             // (N, C, S)
@@ -22,11 +22,12 @@ struct BatchNormArgs {
   const T* beta;    // (C)
   index_t N, C, S;  // S = H*W, or 1
   double momentum, eps;
-  bool train, unbiased;
+  bool train, unbiased, relu;
 };
 
 // xn = (x - mean)/std; dbeta = sum dout; dgamma = sum dout*xn;
-// training: dx = gamma/std * (dout - dbeta/m - xn*dgamma/m), m = N*S; test: dx = gamma/std * dout
+// training: dx = gamma/std * (dout - dbeta/m - xn*dgamma/m), m = N*S; test: dx = gamma/std * dout.
+// With y, what a forward with relu returned, dout counts as 0 where y <= 0.
 template <class T>
 struct BatchNormBackwardArgs {
   T* dx;           // (N, C, S)
@@ -39,7 +40,8 @@ struct BatchNormBackwardArgs {
   const T* std;    // (C)
   index_t N, C, S;
   bool train;
-  Grad grad;  // for dx; dgamma and dbeta are always written
+  Grad grad;   // for dx; dgamma and dbeta are always written
+  const T* y;  // (N, C, S), or null
 };
 
 // mean, std = sqrt(var + eps) of each group of C/groups channels of each sample are written;
