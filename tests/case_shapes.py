@@ -192,6 +192,15 @@ CONV = [
     Conv(2, 12, 6, 14, 33, 3, 3),
     Conv(4, 16, 20, 20, 24, 3, 3, pad=1),  # several tiles
     Conv(9, 20, 13, 13, 40, 3, 3, stride=2, pad=1),
+    Conv(2, 1, 28, 28, 30, 5, 5),  # dx as a sum of shifted products: rows of 24, 5 taps in a tile
+    Conv(1, 3, 70, 61, 17, 7, 7, stride=2, pad=3),  # several parts of an image
+    Conv(1, 32, 41, 62, 18, 3, 3, stride=2, pad=1),  # several strips of rows
+    Conv(2, 26, 8, 7, 330, 3, 3, stride=2),  # filters and channels in several stretches
+    Conv(2, 3, 23, 19, 16, 2, 2, stride=(4, 3), pad=1),  # pixels between the windows, and below
+    Conv(3, 2, 12, 3, 20, 3, 3, stride=(3, 1), pad=1),  # several rows in one vector
+    Conv(2, 8, 11, 9, 40, 3, 3, stride=2, pad=1, dilation=(1, 3), groups=2),
+    Conv(2, 3, 9, 17, 16, 1, 1, stride=2),
+    Conv(1, 2, 6, 5, 16, 3, 2, pad=4),
 ]
 
 POOL = [

@@ -6,6 +6,7 @@
 //             stretches of channels, over slivers of pixels (packed into L1), over filters
 //
 // Groups of few channels go another way: conv_narrow.h.
+#include "cpu/conv_dx_sum.h"
 #include "cpu/conv_micro.h"
 #include "cpu/conv_narrow.h"
 #include "cpu/conv_product.h"
@@ -300,10 +301,12 @@ void conv2d_run(const Conv2dArgs<T>& args, const Tile& tile) {
 
 template <class T>
 Work conv2d_dx_plan(const Conv2dDxArgs<T>& args) {
-  return args.grad == Grad::Skip ? Work{} : plan(args);
+  if (args.grad == Grad::Skip) return Work{};
+  return is_dx_sum(args) ? dx_sum_plan(args) : plan(args);
 }
 template <class T>
 void conv2d_dx_run(const Conv2dDxArgs<T>& args, const Tile& tile) {
+  if (is_dx_sum(args)) return dx_sum_run(args, tile);
   run(args, tile);
 }
 
