@@ -69,6 +69,7 @@ __all__ = [
     "release_memory",
     "seed",
     "set_num_threads",
+    "set_winograd",
     *_SUBMODULES,
     *_FUNCTIONS,
 ]
@@ -85,6 +86,15 @@ def set_num_threads(n: int) -> None:
 def num_threads() -> int:
     """Return how many threads kernels may use."""
     return int(backend.core().num_threads())
+
+
+def set_winograd(on: bool) -> None:
+    """Let `ops.conv2d` and `ops.conv2d_dx` take Winograd's way in float32, or never.
+
+    It is on, unless the environment has PYNET_WINOGRAD=0. The docstring of `ops.conv2d` says how
+    far off its results are.
+    """
+    backend.core().set_winograd(on)
 
 
 def memory() -> dict[str, int]:

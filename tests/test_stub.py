@@ -14,7 +14,7 @@ from pynet import _core, ops, reference
 PACKAGE = Path(pynet.__file__).parent
 STUB = ast.parse((PACKAGE / "_core.pyi").read_text(encoding="utf-8"))
 RUNTIME = {"caching", "empty", "isa", "isas", "memory", "num_threads", "release_memory"}
-RUNTIME |= {"set_isa", "set_num_threads", "thread_info", "version"}
+RUNTIME |= {"set_isa", "set_num_threads", "set_winograd", "thread_info", "version", "winograd"}
 # What pybind11 calls a result, and how the stub's annotation begins.
 RESULTS = {"numpy.ndarray": "Array", "tuple": "tuple[", "dict": "dict[", "list": "list["}
 

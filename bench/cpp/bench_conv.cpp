@@ -50,13 +50,14 @@ void measure(benchmark::State& state, const Layer& layer, const Run& run) {
 
 void conv2d(benchmark::State& state) {
   Layer l(state);
-  const Conv2dArgs<float> args{l.y.data(), l.x.data(), l.W.data(), l.b.data(), l.s, false};
+  const Conv2dArgs<float> args{l.y.data(), l.x.data(), l.W.data(), l.b.data(),
+                               l.s,        false,      winograd()};
   measure(state, l, [&] { launch(kernels().conv2d, args); });
 }
 
 void conv2d_dx(benchmark::State& state) {
   Layer l(state);
-  const Conv2dDxArgs<float> args{l.x.data(), l.y.data(), l.W.data(), l.s, Grad::Write};
+  const Conv2dDxArgs<float> args{l.x.data(), l.y.data(), l.W.data(), l.s, Grad::Write, winograd()};
   measure(state, l, [&] { launch(kernels().conv2d_dx, args); });
 }
 

@@ -83,7 +83,7 @@ int main(int argc, char** argv) {
   pool.FH = pool.FW = pool.stride_h = pool.stride_w = 2;
   const UpdateState numbers{1e-3, 0.9, 0.999, 0, 0, 1};
 
-  counted("conv2d", k.conv2d, Conv2dArgs<float>{a, x, W, nullptr, conv, false});
+  counted("conv2d", k.conv2d, Conv2dArgs<float>{a, x, W, nullptr, conv, false, winograd()});
   counted("batch_norm", k.batch_norm,
           BatchNormArgs<float>{z, mean, std, nullptr, nullptr, a, gamma, beta, N, FN, H * H, 0.9,
                                1e-6, true, false, false});
@@ -105,7 +105,7 @@ int main(int argc, char** argv) {
           BatchNormBackwardArgs<float>{da, dgamma, dbeta, dz, z, gamma, mean, std, N, FN, H * H,
                                        true, Grad::Write, nullptr});
   counted("conv2d_dW", k.conv2d_dW, Conv2dDwArgs<float>{dW, da, x, conv});
-  counted("conv2d_dx", k.conv2d_dx, Conv2dDxArgs<float>{dx, da, W, conv, Grad::Write});
+  counted("conv2d_dx", k.conv2d_dx, Conv2dDxArgs<float>{dx, da, W, conv, Grad::Write, winograd()});
   const UpdateArgs<float> update{W2, dW2, s, r, nullptr, W2.size(), &numbers};
   counted("sgd_update", k.sgd_update, update);
   counted("momentum_update", k.momentum_update, update);

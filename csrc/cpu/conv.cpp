@@ -10,6 +10,7 @@
 #include "cpu/conv_micro.h"
 #include "cpu/conv_narrow.h"
 #include "cpu/conv_product.h"
+#include "cpu/conv_winograd.h"
 #include "cpu/kernel.h"
 #include "cpu/pack_image.h"
 
@@ -264,6 +265,7 @@ void run_tile(const Args<T>& args, const Layout& l, const Tile& tile) {
 template <class T, template <class> class Args>
 Work plan(const Args<T>& args) {
   if (is_narrow(args)) return narrow_plan(args);
+  if (winograd_tile(args)) return winograd_plan(args);
   const Layout l = layout_of(args);
   const Product<T> p = bound_of(args);
   const index_t tiles = p.images * p.groups * l.classes * l.row_tiles * l.col_tiles;
@@ -282,6 +284,7 @@ Work plan(const Args<T>& args) {
 template <class T, template <class> class Args>
 void run(const Args<T>& args, const Tile& tile) {
   if (is_narrow(args)) return narrow_run(args, tile);
+  if (winograd_tile(args)) return winograd_run(args, tile);
   const Layout l = layout_of(args);
   if (tile.phase == 1) return run_tile(args, l, tile);
   const index_t block = tile.index % l.pack_blocks, which = tile.index / l.pack_blocks % l.classes;

@@ -93,8 +93,9 @@ py::array conv2d(py::object x_object, py::object W_object, py::object b_object, 
     Array y = call.output<T>("out", out, {s.N, s.FN, s.OH, s.OW});
     const T* bias = b.data<T>();
     const std::vector<T> spread(b && b.ndim() == 0 ? s.FN : 0, bias ? *bias : 0);
-    run(kernels().conv2d, Conv2dArgs<T>{y.data<T>(), x.data<T>(), W.data<T>(),
-                                        spread.empty() ? bias : spread.data(), s, relu});
+    run(kernels().conv2d,
+        Conv2dArgs<T>{y.data<T>(), x.data<T>(), W.data<T>(), spread.empty() ? bias : spread.data(),
+                      s, relu, winograd()});
     return y.object();
   });
 }
@@ -116,7 +117,7 @@ py::array conv2d_dx(py::object dout_object, py::object W_object, py::object x_sh
     using T = decltype(zero);
     Array dx = call.output<T>("out", out, x_shape);
     run(kernels().conv2d_dx, Conv2dDxArgs<T>{dx.data<T>(), dout.data<T>(), W.data<T>(), s,
-                                             add ? Grad::Add : Grad::Write});
+                                             add ? Grad::Add : Grad::Write, winograd()});
     return dx.object();
   });
 }

@@ -56,6 +56,8 @@ void bind_runtime(py::module_& m) {
     return names;
   });
   m.def("set_isa", &set_isa, py::arg("name"));
+  m.def("winograd", &winograd);
+  m.def("set_winograd", &set_winograd, py::arg("on"));
   m.def("num_threads", &num_threads);
   m.def(
       "set_num_threads",

@@ -28,8 +28,14 @@ def conv2d(
     Raises ValueError when shapes do not fit, an output side is below 1, or a stride, dilation or
     padding is out of range.
 
+    In float32, 3x3 filters with stride 1 on several channels take Winograd's way where that is
+    faster: 2.25 to 4 times fewer products, an error of up to 4e-6 of the largest |y| (normal data,
+    up to 512 channels) where the direct way has 1e-6, and an infinity or NaN in x may spoil the
+    4x4 outputs around it. `pynet.set_winograd(False)` or PYNET_WINOGRAD=0 turns it off.
+
     Source: Chellapilla, Puri and Simard, "High Performance Convolutional Neural Networks for
-    Document Processing", 2006 (im2col and one matrix product; here the columns are never built).
+    Document Processing", 2006 (im2col and one matrix product; here the columns are never built);
+    Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2016.
     """
     return of(x).conv2d(
         x,
@@ -59,6 +65,7 @@ def conv2d_dx(
     """Return dx, the gradient of `conv2d` for its input: each dout spread back over its window.
 
     Shapes: dout (N, FN, OH, OW), W (FN, C/groups, FH, FW), dx as `x_shape`. `add` adds into `out`.
+    Winograd's way is taken as in `conv2d`, with the same error.
 
     Raises ValueError when shapes do not fit.
     """

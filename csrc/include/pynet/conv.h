@@ -23,6 +23,7 @@ struct Conv2dArgs {
   const T* b;  // (FN), or null
   ConvShape s;
   bool relu;
+  bool winograd;  // 3 x 3 filters may take Winograd's way: faster, not quite as exact
 };
 
 // dx = the gradient of the input
@@ -33,6 +34,7 @@ struct Conv2dDxArgs {
   const T* W;     // (FN, C/groups, FH, FW)
   ConvShape s;
   Grad grad;
+  bool winograd;  // as in Conv2dArgs
 };
 
 // dW = the gradient of the filters

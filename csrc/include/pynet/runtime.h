@@ -27,6 +27,13 @@ std::string isa();                // its name: "baseline", "avx2", "avx512" or "
 std::vector<std::string> isas();  // all that this build and this processor have, plainest first
 void set_isa(const std::string& name);  // std::invalid_argument if it is not one of isas()
 
+// --- how convolution is computed -----------------------------------------------------------------
+
+// Whether convolutions in float32 may take Winograd's way: yes, unless PYNET_WINOGRAD is 0. Who
+// fills argument structs without the bindings says it there.
+bool winograd();
+void set_winograd(bool on);
+
 // --- threads -------------------------------------------------------------------------------------
 
 struct ThreadChoice {

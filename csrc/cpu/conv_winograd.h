@@ -1,0 +1,303 @@
+// Convolution with 3 x 3 filters and stride 1, and its input gradient, by Winograd's algorithm: the
+// sums over channels become matrix products of transformed images with transformed filters
+// (conv_winograd_transforms.h says how, and whose idea it is). A tile of m x m outputs takes
+// (m+2)^2 products for each channel and filter instead of 9 m^2.
+//
+//   phase 0   filters, transformed: at each of the (m+2)^2 points a matrix channels x filters, in
+//             the slivers of gemm_micro.h
+//   phase 1   each tile of the plan takes a block of the images' tiles and some of the filters:
+//               over channels, a line of the cache at a time, over rows of tiles: the rows of the
+//                 image, turned (a band in L1), and transformed to V: point, tile, channel
+//               over blocks of filters:
+//                 over points: products of V with the filters, to Y: point, tile, filter
+//                 over vectors of filters, over rows of tiles: Y, transformed to pixels, and turned
+//
+// The transforms work on vectors of channels, and of filters: they need no shuffles, and no image
+// is too narrow for them.
+#pragma once
+
+#include "cpu/conv_product.h"
+#include "cpu/conv_winograd_image.h"
+#include "cpu/conv_winograd_transforms.h"
+#include "cpu/gemm_micro.h"
+
+namespace pynet::PYNET_ISA {
+namespace {
+
+struct WinogradLayout {
+  index_t out, side, points;  // a tile: out x out outputs, side = out+2, points = side^2
+  index_t down, across;       // tiles of an image
+  index_t rows, cols;         // tiles of a block,
+  index_t images;             // and whole images, where these are small
+  index_t row_blocks, col_blocks, image_blocks;
+  index_t slivers, part, parts;       // of filters: all, of one tile of the plan, and such parts
+  index_t channels, filters;          // from one tile to the next in V and in Y
+  index_t v_point, y_point, w_point;  // from one point to the next in V, Y and the filters
+  index_t filter_parts;               // tiles of phase 0 for each sliver
+};
+
+constexpr index_t kTapChannels = 16;                  // whose taps are turned at a time
+constexpr index_t kFilterTile = 4 * kTapChannels;     // channels of a tile of phase 0
+constexpr index_t kBlockTiles = 32, kBlockCols = 16;  // of a block, in all and in a row
+constexpr index_t kPartSlivers = 4;                   // of a block of filters
+
+// --- whether and how -----------------------------------------------------------------------------
+
+// Nanoseconds for tiles of `out`, or with out = 1 for the direct way: what the parts take on an
+// AVX2 core at 3.2 GHz. Only their proportions matter.
+template <class T>
+double winograd_cost(const Product<T>& p, index_t out) {
+  const double pairs = static_cast<double>(p.C) * p.M, images = static_cast<double>(p.images);
+  if (out == 1) return images * p.y.out * p.x.out * pairs * 9 * 0.025;
+  const double tiles = images * ceil_div(p.y.out, out) * ceil_div(p.x.out, out);
+  const double points = static_cast<double>((out + 2) * (out + 2));
+  const double products = points * (p.C + 8) * round_up(p.M, 16) * 0.0245;
+  const double transforms = points * (p.C + p.M) * 0.15;
+  return tiles * (products + transforms) + points * pairs * (pairs > 30000 ? 0.7 : 0.25);
+}
+
+// The tile, 4 or 2 outputs, or 0 for the direct way.
+template <class T, template <class> class Args>
+index_t winograd_tile(const Args<T>& args) {
+  const ConvShape& s = args.s;
+  if (sizeof(T) != sizeof(float) || !args.winograd) return 0;
+  if (s.groups != 1 || s.FH != 3 || s.FW != 3 || s.stride_h != 1 || s.stride_w != 1 ||
+      s.dilation_h != 1 || s.dilation_w != 1) {
+    return 0;
+  }
+  const Product<T> p = bound_of(args);
+  const double direct = winograd_cost(p, 1), four = winograd_cost(p, 4), two = winograd_cost(p, 2);
+  if (1.1 * min_of(two, four) > direct) return 0;
+  return two < four ? 2 : 4;
+}
+
+template <class T>
+WinogradLayout winograd_layout(const Product<T>& p, index_t out) {
+  constexpr index_t S = kCols<T>;
+  WinogradLayout l{};
+  l.out = out, l.side = out + 2, l.points = l.side * l.side;
+  l.down = ceil_div(p.y.out, out), l.across = ceil_div(p.x.out, out);
+  const auto even = [](index_t all, index_t wanted) {  // the length of pieces of equal length
+    return ceil_div(all, ceil_div(all, max_of<index_t>(1, min_of(all, wanted))));
+  };
+  l.cols = even(l.across, kBlockCols);
+  l.rows = even(l.down, kBlockTiles / l.cols);
+  l.images = even(p.images, kBlockTiles / (l.down * l.across));
+  l.row_blocks = ceil_div(l.down, l.rows), l.col_blocks = ceil_div(l.across, l.cols);
+  l.image_blocks = ceil_div(p.images, l.images);
+  // Enough tiles for the threads: cut by filters, each part transforms the image once more.
+  l.slivers = ceil_div(p.M, S);
+  const index_t blocks = l.image_blocks * l.row_blocks * l.col_blocks;
+  l.part = even(l.slivers, max_of(kPartSlivers, l.slivers * blocks / 32));
+  l.parts = ceil_div(l.slivers, l.part);
+
+  // Points that lie a power of two apart would push each other out of the cache.
+  const auto spaced = [](index_t size) { return round_up(size, 16) + 16; };
+  const index_t tiles = l.images * l.rows * l.cols;
+  l.channels = round_up(p.C, kLanes<T>), l.filters = S * even(l.part, kPartSlivers);
+  l.v_point = spaced(tiles * l.channels), l.y_point = spaced(tiles * l.filters);
+  l.w_point = spaced(l.slivers * p.C * S);
+  l.filter_parts = ceil_div(p.C, kFilterTile);
+  return l;
+}
+
+// --- phase 0 -------------------------------------------------------------------------------------
+
+// One sliver of filters for some channels: the taps in vectors of filters, then their transforms.
+template <class T, int OUT>
+void transform_filters(const Product<T>& p, const WinogradLayout& l, index_t index, T* filters,
+                       T* taps) {
+  constexpr index_t S = kCols<T>, L = kLanes<T>;
+  const index_t sliver = index / l.filter_parts, m = sliver * S, rows = min_of(S, p.M - m);
+  const index_t begin = index % l.filter_parts * kFilterTile;
+  const index_t end = min_of(p.C, begin + kFilterTile);
+  const bool turned = p.y.step < 0;  // the input gradient meets the taps in reverse
+  const index_t step = turned ? -S : S;
+  for (index_t c0 = begin; c0 < end; c0 += kTapChannels) {
+    const index_t channels = min_of(kTapChannels, end - c0);
+    const index_t joined = p.w_channel == 9 ? channels : 1;  // whose taps are neighbours
+    for (index_t c = 0; c < channels; c += joined) {
+      const T* src = p.weights + m * p.w_row + (c0 + c) * p.w_channel;
+      pack_sliver<T, S>(taps + c * 9 * S, src, p.w_row, 1, rows, 9 * joined);
+    }
+    for (index_t c = 0; c < channels; ++c) {
+      for (index_t v = 0; v < S; v += L) {
+        const T* from = taps + c * 9 * S + v + (turned ? 8 * S : 0);
+        T* to = filters + (sliver * p.C + c0 + c) * S + v;
+        transform_tile<T, typename Winograd<T, OUT>::Filter>(
+            [&](int i, int j) { return load(from + (3 * i + j) * step); },
+            [&](int i, int j, vec<T> value) {
+              store(to + (i * (OUT + 2) + j) * l.w_point, value);
+            });
+      }
+    }
+  }
+}
+
+// --- phase 1 -------------------------------------------------------------------------------------
+
+// The part of a tile of the plan: these tiles of these images, and these slivers of filters.
+struct WinogradBlock {
+  index_t n, images, row, rows, col, cols;
+  index_t first, last;
+};
+
+template <class T>
+WinogradBlock winograd_block(const Product<T>& p, const WinogradLayout& l, index_t index) {
+  const auto take = [&index](index_t count) {
+    const index_t i = index % count;
+    index /= count;
+    return i;
+  };
+  WinogradBlock b;
+  b.first = take(l.parts) * l.part, b.last = min_of(l.slivers, b.first + l.part);
+  b.col = take(l.col_blocks) * l.cols, b.cols = min_of(l.cols, l.across - b.col);
+  b.row = take(l.row_blocks) * l.rows, b.rows = min_of(l.rows, l.down - b.row);
+  b.n = index * l.images, b.images = min_of(l.images, p.images - b.n);
+  return b;
+}
+
+template <class T, int OUT>
+void transform_images(const Product<T>& p, const WinogradLayout& l, const WinogradBlock& b, T* v,
+                      T* scratch) {
+  constexpr index_t SIDE = OUT + 2, L = kLanes<T>;
+  const TileBand band =
+      tile_band(OUT, b.cols, b.row * OUT + lowest(p.y), b.col * OUT + lowest(p.x));
+  zero(scratch, elements_of<T>(band));
+  for (index_t c = 0; c < p.C; c += kBeside<T>) {
+    const index_t vectors = ceil_div(min_of(kBeside<T>, p.C - c), L);
+    T* to = v + c;
+    for (index_t n = b.n; n < b.n + b.images; ++n) {
+      const T* image = p.in + (n * p.C + c) * p.y.in * p.x.in;
+      for (index_t r = 0; r < b.rows; ++r) {
+        fill_rows(band, image, p.C - c, p.y.in, p.x.in, r, scratch);
+        const T* line[SIDE];
+        for (int i = 0; i < SIDE; ++i) line[i] = row_of(band, r * OUT + i, scratch);
+        for (index_t t = 0; t < b.cols; ++t, to += l.channels) {
+          for (index_t u = 0; u < vectors; ++u) {
+            const index_t at = t * OUT * kBeside<T> + u * L;
+            transform_tile<T, typename Winograd<T, OUT>::Image>(
+                [&](int i, int j) { return load(line[i] + at + j * kBeside<T>); },
+                [&](int i, int j, vec<T> value) {
+                  store(to + (i * SIDE + j) * l.v_point + u * L, value);
+                });
+          }
+        }
+      }
+    }
+  }
+}
+
+// The products at one point: tiles x channels with the filters of some slivers.
+template <class T>
+void multiply_point(const Product<T>& p, const WinogradLayout& l, index_t tiles, index_t slivers,
+                    const T* v, const T* filters, T* y) {
+  constexpr index_t S = kCols<T>;
+  const index_t stretches = ceil_div(p.C, kDepth), heights = ceil_div(tiles, kRows);
+  for (index_t k = 0; k < stretches; ++k) {
+    const index_t c0 = p.C * k / stretches, c1 = p.C * (k + 1) / stretches;
+    const Epilogue<T> e{1, 0, nullptr, k == 0, k == stretches - 1, false};
+    for (index_t s = 0; s < slivers; ++s) {
+      for (index_t i = 0; i < heights; ++i) {  // of equal heights: a low one would only wait
+        const index_t r0 = tiles * i / heights, r1 = tiles * (i + 1) / heights;
+        micro_kernel<T>(r1 - r0, S)(c1 - c0, v + r0 * l.channels + c0, l.channels, 1,
+                                    filters + (s * p.C + c0) * S, S, y + r0 * l.filters + s * S,
+                                    l.filters, S, e);
+      }
+    }
+  }
+}
+
+// Y of one vector of filters, m .. m+kLanes-1, to their pixels.
+template <class T, int OUT>
+void transform_outputs(const Product<T>& p, const WinogradLayout& l, const WinogradBlock& b,
+                       index_t m, const T* y, T* scratch) {
+  constexpr index_t SIDE = OUT + 2, L = kLanes<T>;
+  const index_t filters = min_of(L, p.M - m), plane = p.out_H * p.out_W;
+  const index_t x = b.col * OUT, width = min_of(b.cols * OUT, p.x.out - x);
+  const vec<T> bias = p.bias ? load_n(p.bias + m, filters) : vec<T>{};
+  for (index_t n = b.n; n < b.n + b.images; ++n) {
+    T* image = p.out + (n * p.M + m) * plane + x;
+    for (index_t r = b.row; r < b.row + b.rows; ++r) {
+      for (index_t t = 0; t < b.cols; ++t, y += l.filters) {
+        T* to = scratch + t * OUT * L;
+        transform_tile<T, typename Winograd<T, OUT>::Output>(
+            [&](int i, int j) { return load(y + (i * SIDE + j) * l.y_point); },
+            [&](int i, int j, vec<T> value) {
+              value += bias;
+              store(to + (i * b.cols * OUT + j) * L, p.relu ? relu_of<T>(value) : value);
+            });
+      }
+      for (index_t i = 0; i < min_of<index_t>(OUT, p.y.out - r * OUT); ++i) {
+        store_pixels(scratch + i * b.cols * OUT * L, width, filters, p.beta != 0,
+                     image + (r * OUT + i) * p.out_W, plane);
+      }
+    }
+  }
+}
+
+template <class T, int OUT>
+void run_block(const Product<T>& p, const WinogradLayout& l, index_t index, const T* filters,
+               T* local) {
+  constexpr index_t S = kCols<T>;
+  const WinogradBlock b = winograd_block(p, l, index);
+  T* v = local;
+  T* y = v + l.points * l.v_point;
+  T* scratch = y + l.points * l.y_point;
+  transform_images<T, OUT>(p, l, b, v, scratch);
+  const index_t tiles = b.images * b.rows * b.cols;
+  for (index_t s = b.first; s < b.last; s += l.filters / S) {
+    const index_t end = min_of(b.last, s + l.filters / S);
+    for (index_t point = 0; point < l.points; ++point) {
+      multiply_point(p, l, tiles, end - s, v + point * l.v_point,
+                     filters + point * l.w_point + s * p.C * S, y + point * l.y_point);
+    }
+    for (index_t m = s * S; m < min_of(p.M, end * S); m += kLanes<T>) {
+      transform_outputs<T, OUT>(p, l, b, m, y + m - s * S, scratch);
+    }
+  }
+}
+
+// --- the kernels ---------------------------------------------------------------------------------
+
+template <class T, template <class> class Args>
+Work winograd_plan(const Args<T>& args) {
+  const Product<T> p = bound_of(args);
+  const index_t out = winograd_tile(args);
+  const WinogradLayout l = winograd_layout(p, out);
+  const index_t taps = kTapChannels * 9 * kCols<T>;
+  const index_t scratch =
+      max_of(elements_of<T>(tile_band(out, l.cols, 0, 0)), out * out * l.cols * kLanes<T>);
+  const index_t block = l.points * (l.v_point + l.y_point) + scratch;
+  return Work{2,
+              {l.slivers * l.filter_parts, l.image_blocks * l.row_blocks * l.col_blocks * l.parts},
+              static_cast<std::size_t>(l.points * l.w_point) * sizeof(T),
+              static_cast<std::size_t>(max_of(block, taps)) * sizeof(T),
+              winograd_cost(p, out)};
+}
+
+template <class T, int OUT>
+void winograd_phase(const Product<T>& p, const Tile& tile) {
+  const WinogradLayout l = winograd_layout(p, OUT);
+  T *filters = static_cast<T*>(tile.shared), *local = static_cast<T*>(tile.local);
+  if (tile.phase == 0) {
+    transform_filters<T, OUT>(p, l, tile.index, filters, local);
+  } else {
+    run_block<T, OUT>(p, l, tile.index, filters, local);
+  }
+}
+
+template <class T, template <class> class Args>
+void winograd_run(const Args<T>& args, const Tile& tile) {
+  if constexpr (sizeof(T) == sizeof(float)) {
+    const Product<T> p = bound_of(args);
+    if (winograd_tile(args) == 4) {
+      winograd_phase<T, 4>(p, tile);
+    } else {
+      winograd_phase<T, 2>(p, tile);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace pynet::PYNET_ISA
