@@ -13,8 +13,8 @@ import json
 from statistics import median
 from typing import Any
 
-from suite.ratios import Quartiles
-from suite.report import time_text
+from pynet.bench.ratios import Quartiles
+from pynet.bench.report import amount_text
 
 
 def by_row(run: dict[str, Any]) -> dict[tuple[str, int], dict[str, Any]]:
@@ -51,7 +51,7 @@ def lines(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
         times, apart = speed_up(one, two)
         moved = of_peers(one, two)
         found.append(
-            f"{key[0]:38} {key[1]:2} {time_text(one['seconds']):>8} {time_text(two['seconds']):>8} "
+            f"{key[0]:38} {key[1]:2} {amount_text(one):>8} {amount_text(two):>8} "
             f"{times:.2f}x{' ' if apart else '?':2} {'-' if moved is None else f'{moved:.2f}x':>7} "
             f"{best(one):>20} {best(two):>20}"
         )

@@ -3,15 +3,21 @@
     python bench/run.py                          everything, on 1 thread and on all
     python bench/run.py --quick                  a few rows, in two minutes
     python bench/run.py --only step infer/deep   rows whose names begin so
-    python bench/run.py --json a.json --picture roofline.png
+    python bench/run.py --json a.json --picture roofline.png --table docs/performance.md
 
 A ratio is the peer's time over pynet's: 2x means that pynet is twice as fast. Each peer runs in a
 process of its own with the same number of threads and processors; all are asked in turn
-(A B C A B C ...) after a warm-up. Shown are medians over the rounds; a ratio with a question mark
-is not measured: its quartiles lie further apart than it lies from 1. A peer takes part in a row
-only if it computes the same: 20 steps from equal weights (without dropout) must give the same
-losses, a kernel the same result, within the row's tolerance. A step takes a new batch and reads the
-loss. "limit" is the share of what FMA peak and memory bandwidth, measured in this run, allow.
+(A B C A B C ...) after a warm-up. Shown are medians over the rounds. A sample during which others
+had the processors is taken again, as often in all as there are rounds. A ratio with a question mark
+is not measured: its quartiles lie further apart than it lies from 1, or most of the samples were
+disturbed. A peer takes part in a row only if it computes the same: 20 steps from equal weights
+(without dropout) must give the same losses, a kernel the same result, within the row's tolerance. A
+step takes a new batch and reads the loss. "limit" is the share of what FMA peak and memory
+bandwidth, measured in this run, allow. "best" is the fastest of torch in all three ways, JAX,
+scikit-learn and onnxruntime, and NumPy for matrix products.
+
+The rows mnist/... and memory/... are whole processes. mnist/... needs PYNET_DATA and takes long:
+ten seeds, each until the net knows 99 % of the test images, on all threads only.
 """
 
 from __future__ import annotations
@@ -23,45 +29,19 @@ import sys
 import time
 from typing import Any
 
+from pynet.bench import machine, peers, report
+from pynet.bench.process import started
+from pynet.bench.rounds import measure
+from pynet.bench.rows import ROWS, Memory, Row, Training
 from pynet.viz.style import save_figure
-from suite import machine, peers
-from suite.process import Process
-from suite.ratios import agree
-from suite.report import heading, line, result
-from suite.rows import ROWS, Row
+from suite import goals, runs
+from suite.limits import commit, limits
 
-SPIN = 0.15  # seconds for which OpenBLAS's threads still spin after their last call
-QUICK_SECONDS = 110.0
+QUICK_SECONDS = 100.0
 
 
-def measure(
-    row: Row, processes: list[Process], rounds: int, pause: float
-) -> tuple[dict[str, list[float]], dict[str, str]]:
-    """The samples of each peer that computes the same as pynet, and why others are left out."""
-    out: dict[str, str] = {}
-    taking_part, ours = [], None
-    for process in processes:
-        state, what = process.prepare(row.name)
-        if state == "ready" and process.name == "pynet":
-            ours = what
-        elif state == "ready":
-            error = agree(ours or [], what, row.tolerance)
-            if error is not None:
-                state, what = "differs", f"by {error:.2g}, more than {row.tolerance:g}"
-        if state == "ready":
-            taking_part.append(process)
-            continue
-        if state != "unsupported":
-            out[process.name] = state
-            print(f"{row.name}: {process.name} {state}: {what}", file=sys.stderr)
-        if process.name == "pynet":
-            return {}, out
-    times: dict[str, list[float]] = {process.name: [] for process in taking_part}
-    for _ in range(rounds):
-        for process in taking_part:
-            time.sleep(pause)
-            times[process.name].append(process.time())
-    return times, out
+def is_whole_run(row: Row) -> bool:
+    return isinstance(row.work, Training | Memory)
 
 
 def chosen(args: argparse.Namespace) -> list[Row]:
@@ -79,11 +59,27 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--peers", nargs="+", choices=list(peers.PEERS), metavar="PEER")
     parser.add_argument("--threads", nargs="+", type=int, default=[1, os.cpu_count() or 1])
     parser.add_argument("--rounds", type=int, help="samples of each peer (9; quick: 5)")
+    parser.add_argument("--seeds", type=int, default=10, help="runs of each peer for mnist (10)")
     parser.add_argument("--quick", action="store_true", help="a few rows, in two minutes")
     parser.add_argument("--json", metavar="FILE", help="write everything measured here")
     parser.add_argument("--picture", metavar="FILE", help="draw the roofline here, as PNG")
+    parser.add_argument(
+        "--table", metavar="FILE", help="write the table of the goals into this Markdown file"
+    )
     parser.add_argument("--list", action="store_true", help="name the rows and the peers found")
     return parser.parse_args()
+
+
+def show_machine(about: dict[str, Any], found: dict[str, Any], wake_ups: dict[str, Any]) -> None:
+    print(f"{about['cpu']}, {about['isa']}; commit {about['commit']}")
+    print(", ".join(f"{name} {version}" for name, version in about["versions"].items()))
+    for count, limit in found.items():
+        speeds = ", ".join(f"{int(size) >> 10} KiB {s:.0f}" for size, s in limit["triad"].items())
+        fma = f"FMA {limit['float32']:.0f} GFLOP/s (float64 {limit['float64']:.0f})"
+        print(f"{count} threads: {fma}; triad in GB/s: {speeds}")
+    for count, each in wake_ups.items():
+        spinning, sleeping = each["spinning_us"], each["sleeping_us"]
+        print(f"{count} threads: wake-up {spinning:.1f} us, of a sleeping team {sleeping:.1f} us")
 
 
 def main() -> None:
@@ -99,47 +95,57 @@ def main() -> None:
     rounds = args.rounds or (5 if args.quick else 9)
     seconds = 0.05 if args.quick else 0.25
 
-    about = machine.about()
-    print(f"{about['cpu']}, {about['isa']}; commit {about['commit']}")
-    print(", ".join(f"{name} {version}" for name, version in about["versions"].items()))
-    limits = machine.limits(threads)
-    for count, limit in limits.items():
-        speeds = ", ".join(f"{int(size) >> 10} KiB {s:.0f}" for size, s in limit["triad"].items())
-        fma = f"FMA {limit['float32']:.0f} GFLOP/s (float64 {limit['float64']:.0f})"
-        print(f"{count} threads: {fma}; triad in GB/s: {speeds}")
-    wake_ups = {count: machine.wake_up(count) for count in threads if count > 1}
-    for count, each in wake_ups.items():
-        spinning, sleeping = each["spinning_us"], each["sleeping_us"]
-        print(f"{count} threads: wake-up {spinning:.1f} us, of a sleeping team {sleeping:.1f} us")
+    about = {**machine.about(), "commit": commit()}
+    can = limits(threads)
+    wake_ups = {str(count): machine.wake_up(count) for count in threads if count > 1}
+    show_machine(about, can, wake_ups)
+    missing = [name for name in peers.PEERS if name not in peers.available()]
+    if missing:
+        print(f"not installed: {', '.join(missing)}")
 
     shown = [name for name in names if name != "pynet"]
-    print("\n" + heading(shown))
     results: list[dict[str, Any]] = []
+
+    def add(found: dict[str, Any]) -> None:
+        results.append(found)
+        print(report.line(found, shown), flush=True)
+
+    print("\n" + report.heading(shown))
     for count in threads:
-        processes = [Process(name, count, seconds) for name in names]
-        for process in processes:
-            process.wait_until_started()
-        for row in rows:
+        in_turn = [row for row in rows if not is_whole_run(row)]
+        processes, absent = started(names if in_turn else [], count, seconds)
+        for why in absent:
+            print(why, file=sys.stderr)
+        for row in in_turn:
             if args.quick and time.monotonic() - begin > QUICK_SECONDS:
                 print(f"{row.name}: left out, the two minutes are over", file=sys.stderr)
                 continue
-            times, out = measure(row, processes, rounds, SPIN if count > 1 else 0.0)
-            if times:
-                limit = limits.get(str(count))
-                results.append(result(row, count, times, out, limit))
-                print(line(results[-1], shown), flush=True)
+            measured = measure(row, processes, rounds, count)
+            for name, why in measured.reasons.items():
+                print(f"{row.name}: {name} {why}", file=sys.stderr)
+            if measured.samples:
+                add(report.result(row, count, measured, can.get(str(count))))
         for process in processes:
             process.close()
+    for row in rows:
+        if is_whole_run(row):
+            of_all = [max(threads)] if isinstance(row.work, Training) else threads
+            for found in runs.measure(row, names, of_all, args.seeds):
+                add(found)
+    print("\n" + report.disturbances(results))
+
+    everything = {"about": about, "limits": can, "wake_up": wake_ups, "results": results}
     if args.json:
-        everything = {"about": about, "limits": limits, "wake_up": wake_ups, "results": results}
         with open(args.json, "w") as file:
             json.dump(everything, file, indent=1)
+    if args.table:
+        goals.write_table(args.table, everything)
     if args.picture:
         from suite.roofline import roofline
 
-        if not limits:
+        if not can:
             raise SystemExit("--picture needs the limits of the machine, and so a C++ compiler")
-        save_figure(args.picture, roofline(results, limits[str(threads[0])], threads[0]))
+        save_figure(args.picture, roofline(results, can[str(threads[0])], threads[0]))
 
 
 if __name__ == "__main__":

@@ -54,6 +54,17 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     _lab(command("lab", "pynet.cli.lab", "run an experiment of the book: a picture and numbers"))
     _profile(command("profile", "pynet.cli.look", "time each layer of a network"))
     _graph(command("graph", "pynet.cli.look", "draw a network as SVG or DOT"))
+    _bench(
+        command(
+            "bench",
+            "pynet.cli.bench",
+            "time pynet beside the libraries that are installed here",
+            "A ratio is another library's time over pynet's: 2x means that pynet takes half the "
+            "time. Each library runs in a process of its own on as many processors, all in turn, "
+            "and takes part in a row only if it computes the same. Libraries it knows: PyTorch, "
+            "JAX, scikit-learn, onnxruntime, DeZero, tinygrad, and NumPy as the book uses it.",
+        )
+    )
     command("info", "pynet.cli.info", "show version, instruction set, threads and memory")
     return parser.parse_args(argv)
 
@@ -154,6 +165,14 @@ def _graph(sub: argparse.ArgumentParser) -> None:
     )
     sub.add_argument("--classes", type=_whole(1), default=10, metavar="N", help="(10)")
     sub.add_argument("--out", metavar="FILE", required=True, help="to write: .svg or .dot")
+
+
+def _bench(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--peers", nargs="+", metavar="PEER", help="only these, such as torch or book")
+    sub.add_argument(
+        "--threads", nargs="+", type=_whole(1), metavar="N", help="(1, and all that pynet uses)"
+    )
+    sub.add_argument("--quick", action="store_true", help="two rows, seconds instead of minutes")
 
 
 def _checkpoint(sub: argparse.ArgumentParser) -> None:

@@ -5,21 +5,23 @@ from __future__ import annotations
 import multiprocessing
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from itertools import cycle
 from multiprocessing.connection import Connection
 from typing import Any
 
 import numpy as np
 
-from suite import peers
-from suite.nets import NETS, Net, weights, without_dropout
-from suite.rows import OPS, ROWS, STEPS_COMPARED, Inference, Row, Step
+from pynet.bench import load, peers
+from pynet.bench.nets import NETS, Net, weights, without_dropout
+from pynet.bench.rows import OPS, ROWS, STEPS_COMPARED, Inference, Kernel, Row, Step
 
 SKETCH = 1000  # numbers of a result that are compared
 
 
 def batches(net: Net, batch: int, count: int, seed: int) -> list[tuple[Any, Any]]:
+    """Random images and labels, the same for every peer."""
     rng = np.random.default_rng(seed)
     return [
         (rng.random((batch, *net.shape), dtype=np.float32), rng.integers(0, 10, batch))
@@ -28,6 +30,7 @@ def batches(net: Net, batch: int, count: int, seed: int) -> list[tuple[Any, Any]
 
 
 def sketch(result: Any) -> list[float]:
+    """So many numbers of a result, evenly over it."""
     flat = np.asarray(result).ravel()
     places = np.linspace(0, flat.size - 1, min(SKETCH, flat.size)).astype(np.int64)
     return [float(value) for value in flat[places]]
@@ -38,9 +41,9 @@ def make_ready(peer: Any, row: Row) -> tuple[Callable[[], Any], list[float]]:
     work = row.work
     if isinstance(work, Step):
         net = NETS[work.net]
-        trial = peer.step(without_dropout(net), weights(without_dropout(net)), work)
-        losses = [trial(x, t) for x, t in batches(net, work.batch, STEPS_COMPARED, 1)]
-        step = peer.step(net, weights(net), work)
+        trial = peer.model(without_dropout(net), weights(without_dropout(net)), work)
+        losses = [trial.step(x, t) for x, t in batches(net, work.batch, STEPS_COMPARED, 1)]
+        step = peer.model(net, weights(net), work).step
         turn: Iterator[tuple[Any, Any]] = cycle(batches(net, work.batch, 8, 2))
         return lambda: step(*next(turn)), losses
     if isinstance(work, Inference):
@@ -48,6 +51,7 @@ def make_ready(peer: Any, row: Row) -> tuple[Callable[[], Any], list[float]]:
         infer = peer.infer(net, weights(net))
         images = cycle([x for x, _ in batches(net, work.batch, 8, 2)])
         return lambda: infer(next(images)), sketch(infer(next(images)))
+    assert isinstance(work, Kernel)  # whole runs have processes of their own
     call = peer.kernel(work, OPS[work.op].inputs(work.sizes))
     return call, sketch(call())
 
@@ -62,20 +66,35 @@ def calls_in(call: Callable[[], Any], seconds: float) -> int:
     return max(1, round(calls * seconds / passed))
 
 
-def serve(pipe: Connection, name: str, threads: int, seconds: float) -> None:
+def keep_to(threads: int) -> list[int]:
+    """Use so many processors from now on, and return which."""
+    chosen = load.processors()[:threads]
     if hasattr(os, "sched_setaffinity"):
-        allowed = sorted(os.sched_getaffinity(0))
-        os.sched_setaffinity(0, allowed[:threads])
-    peer = peers.make(name, threads)
+        os.sched_setaffinity(0, chosen)
+    return chosen
+
+
+def _text(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:200]
+
+
+def serve(pipe: Connection, name: str, threads: int, seconds: float) -> None:
+    """What the process does: make a row ready, time it, until the pipe brings None."""
+    processors = keep_to(threads)
+    try:
+        peer = peers.make(name, threads)
+    except Exception as error:
+        pipe.send(_text(error))
+        return
     pipe.send(None)
     call: Callable[[], Any] = int  # anything, until the first row
     calls = 1
     while (asked := pipe.recv()) is not None:
         if asked == "time":
-            start = time.perf_counter()
+            before = load.read(processors)
             for _ in range(calls):
                 call()
-            pipe.send((time.perf_counter() - start) / calls)
+            pipe.send(load.between(before, load.read(processors), calls, len(processors)))
             continue
         try:
             call, seen = make_ready(peer, ROWS[asked])
@@ -84,7 +103,7 @@ def serve(pipe: Connection, name: str, threads: int, seconds: float) -> None:
         except peers.Unsupported:
             pipe.send(("unsupported", None))
         except Exception as error:  # a peer that fails is left out, the others go on
-            pipe.send(("failed", f"{type(error).__name__}: {str(error)[:200]}"))
+            pipe.send(("failed", _text(error)))
 
 
 def environment(threads: int) -> dict[str, str]:
@@ -96,6 +115,8 @@ def environment(threads: int) -> dict[str, str]:
 
 
 class Process:
+    """The other end: asks, and waits for the answer."""
+
     def __init__(self, name: str, threads: int, seconds: float) -> None:
         self.name = name
         os.environ.update(environment(threads))
@@ -107,19 +128,46 @@ class Process:
         self.process.start()
         theirs.close()
 
-    def wait_until_started(self) -> None:
-        self.pipe.recv()
+    def why_not(self) -> str | None:
+        """Wait until the peer is there; the reason if it cannot be."""
+        try:
+            error = self.pipe.recv()
+        except EOFError:
+            return "its process has ended"
+        return None if error is None else str(error)
 
     def prepare(self, row: str) -> tuple[str, Any]:
-        self.pipe.send(row)
-        state, what = self.pipe.recv()
+        """Make a row ready: "ready", "unsupported" or "failed", and what it computes or why."""
+        try:
+            self.pipe.send(row)
+            state, what = self.pipe.recv()
+        except (EOFError, BrokenPipeError):
+            return "failed", "its process has ended"
         return str(state), what
 
-    def time(self) -> float:
+    def time(self) -> load.Sample:
+        """Time one sample."""
         self.pipe.send("time")
-        return float(self.pipe.recv())
+        return load.Sample(*self.pipe.recv())
 
     def close(self) -> None:
-        self.pipe.send(None)
+        """End the process."""
+        with suppress(BrokenPipeError):
+            self.pipe.send(None)
         self.process.join(10)
         self.process.terminate()
+
+
+def started(names: Sequence[str], threads: int, seconds: float) -> tuple[list[Process], list[str]]:
+    """A process for each peer that can be had, and a line on each that cannot.
+
+    A sample lasts so many seconds.
+    """
+    there, absent = [], []
+    for process in [Process(name, threads, seconds) for name in names]:
+        why = process.why_not()
+        if why is None:
+            there.append(process)
+        else:
+            absent.append(f"{process.name} is left out: {why}")
+    return there, absent

@@ -19,6 +19,8 @@ def quantile(values: Sequence[float], share: float) -> float:
 
 
 class Quartiles(NamedTuple):
+    """The values below which a quarter, half, three quarters lie."""
+
     q1: float
     median: float
     q3: float
@@ -44,11 +46,12 @@ class Ratio(NamedTuple):
 LEAST_ROUNDS = 3
 
 
-def ratio(pynet: Sequence[float], peer: Sequence[float]) -> Ratio:
+def ratio(pynet: Sequence[float], peer: Sequence[float], clean: bool = True) -> Ratio:
     """Ratio of the peer's seconds to pynet's, round by round: what disturbs a round, disturbs both.
 
     It counts as measured if the spread (from the first to the third quartile) is smaller than the
-    difference from 1, both as logarithms: 2x and 0.5x are then judged alike.
+    difference from 1, both as logarithms: 2x and 0.5x are then judged alike. Samples that were
+    disturbed in most rounds (`clean` is False) agree with each other and still say nothing.
     """
     if len(pynet) != len(peer):
         raise ValueError(f"{len(pynet)} rounds of pynet, {len(peer)} of the peer")
@@ -56,7 +59,19 @@ def ratio(pynet: Sequence[float], peer: Sequence[float]) -> Ratio:
         raise ValueError("a time that is not positive")
     q1, median, q3 = Quartiles.of([theirs / ours for ours, theirs in zip(pynet, peer)])
     spread, difference = math.log(q3 / q1), abs(math.log(median))
-    return Ratio(q1, median, q3, len(pynet) >= LEAST_ROUNDS and spread < difference)
+    measured = clean and len(pynet) >= LEAST_ROUNDS and spread < difference
+    return Ratio(q1, median, q3, measured)
+
+
+def of_medians(pynet: Sequence[float], peer: Sequence[float]) -> Ratio:
+    """Ratio of two medians, where the samples are no pairs: runs that take different ways.
+
+    The spread is that of all pairs.
+    """
+    pairs = Quartiles.of([theirs / ours for ours in pynet for theirs in peer])
+    middle = Quartiles.of(peer).median / Quartiles.of(pynet).median
+    spread, difference = math.log(pairs.q3 / pairs.q1), abs(math.log(middle))
+    return Ratio(pairs.q1, middle, pairs.q3, len(pynet) >= LEAST_ROUNDS and spread < difference)
 
 
 def agree(ours: Sequence[float], theirs: Sequence[float], tolerance: float) -> float | None:

@@ -8,12 +8,14 @@ from importlib.metadata import version
 from typing import Any, NamedTuple
 
 import pynet
-from suite.peers.base import Peer, Unsupported
+from pynet.bench.peers.base import Peer, Unsupported
 
 __all__ = ["PEERS", "Peer", "Unsupported", "available", "make", "versions"]
 
 
 class Entry(NamedTuple):
+    """Where a peer is, and what it needs."""
+
     module: str  # in this folder
     maker: str
     needs: tuple[str, ...]  # packages
@@ -22,7 +24,9 @@ class Entry(NamedTuple):
 
 PEERS = {
     "pynet": Entry("own", "Core", ("pynet",), True),
+    "pynet-eager": Entry("own", "Eager", ("pynet",), True),
     "reference": Entry("own", "Reference", ("pynet",)),
+    "book": Entry("book_style", "Book", ("numpy",)),
     "numpy": Entry("plain", "NumPy", ("numpy",), True),
     "torch": Entry("torch_eager", "Eager", ("torch",), True),
     "torch-tuned": Entry("torch_eager", "Tuned", ("torch",), True),
@@ -30,10 +34,21 @@ PEERS = {
     "jax": Entry("jax_jit", "Jax", ("jax", "jaxlib")),
     "sklearn": Entry("sklearn_mlp", "Sklearn", ("sklearn",)),
     "onnxruntime": Entry("onnx_session", "Onnx", ("onnx", "onnxruntime")),
+    "dezero": Entry("dezero_net", "DeZero", ("dezero",)),
+    "tinygrad": Entry("tinygrad_jit", "Tinygrad", ("tinygrad",)),
 }
+
+# The fastest of these is the best peer. Of matrix products NumPy's (OpenBLAS) is one too.
+FAST = ("torch", "torch-tuned", "torch-compile", "jax", "sklearn", "onnxruntime")
+
+
+def contenders(row: str) -> tuple[str, ...]:
+    """Those whose fastest is a row's best peer."""
+    return (*FAST, "numpy") if row.startswith("gemm/") else FAST
 
 
 def available() -> list[str]:
+    """The names of those whose packages are installed."""
     return [
         name
         for name, entry in PEERS.items()
@@ -42,6 +57,7 @@ def available() -> list[str]:
 
 
 def versions() -> dict[str, str]:
+    """Of pynet and of the packages of all that are installed."""
     packages = {package for name in available() for package in PEERS[name].needs} - {"pynet"}
     distribution = {"sklearn": "scikit-learn"}
     found = {name: version(distribution.get(name, name)) for name in sorted(packages)}
@@ -49,5 +65,6 @@ def versions() -> dict[str, str]:
 
 
 def make(name: str, threads: int) -> Any:
+    """The peer of that name; its packages are imported now."""
     entry = PEERS[name]
-    return getattr(import_module(f"suite.peers.{entry.module}"), entry.maker)(threads)
+    return getattr(import_module(f"pynet.bench.peers.{entry.module}"), entry.maker)(threads)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from sklearn.neural_network import MLPClassifier
 
-from suite.nets import Affine, Net, Relu
-from suite.peers.base import Peer, Unsupported, Weights
-from suite.rows import Step
+from pynet.bench.nets import Affine, Net, Relu
+from pynet.bench.peers.base import Model, Peer, Unsupported, Weights
+from pynet.bench.rows import Step
 
 
 class Sklearn(Peer):
-    def step(self, net: Net, weights: Weights, work: Step) -> Callable[[Any, Any], float]:
+    """An MLPClassifier with the given weights."""
+
+    def model(self, net: Net, weights: Weights, work: Step) -> Model:
         if not all(isinstance(layer, Affine | Relu) for layer in net.layers):
             raise Unsupported
         if work.optimizer != "SGD":
@@ -38,4 +39,7 @@ class Sklearn(Peer):
             model.partial_fit(x, t)
             return float(model.loss_)
 
-        return step
+        def set_rate(rate: float) -> None:
+            model._optimizer.learning_rate = rate
+
+        return Model(step, model.predict_proba, set_rate)

@@ -1,13 +1,8 @@
-"""What a run was measured on, and what that machine can do at best."""
+"""What a run was measured on, and what its limits say about a row."""
 
 from __future__ import annotations
 
-import json
-import os
 import platform
-import shutil
-import subprocess
-import tempfile
 from pathlib import Path
 from statistics import median
 from time import perf_counter, sleep
@@ -17,12 +12,11 @@ import numpy as np
 
 import pynet
 from pynet import backend, ops
-from suite import peers
-
-BENCH = Path(__file__).resolve().parent.parent
+from pynet.bench import peers
 
 
 def cpu_name() -> str:
+    """The name the processor gives itself."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -31,40 +25,16 @@ def cpu_name() -> str:
     return names[0] if names else platform.machine()
 
 
-def commit() -> str:
-    done = subprocess.run(
-        ["git", "-C", str(BENCH), "describe", "--always", "--dirty", "--abbrev=12"],
-        capture_output=True,
-        text=True,
-    )
-    return done.stdout.strip() or "unknown"
-
-
 def about() -> dict[str, Any]:
+    """Processor, instruction set, threads, versions."""
     return {
         "cpu": cpu_name(),
         "isa": backend.core().isa(),
         "threads": pynet.num_threads(),
         "python": platform.python_version(),
         "system": platform.platform(),
-        "commit": commit() if shutil.which("git") else "unknown",
         "versions": peers.versions(),
     }
-
-
-def limits(threads: list[int]) -> dict[str, Any]:
-    """FMA peaks and triad by the number of threads; empty where there is no C++ compiler."""
-    compiler = os.environ.get("CXX") or shutil.which("c++")
-    if not compiler:
-        return {}
-    with tempfile.TemporaryDirectory() as folder:
-        program = f"{folder}/limits"
-        options = ["-std=c++17", "-O3", "-march=native", "-ffp-contract=fast", "-pthread"]
-        source = str(BENCH / "cpp" / "limits.cpp")
-        subprocess.run([compiler, *options, source, "-o", program], check=True)
-        command = [program, *map(str, threads)]
-        found = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    return dict(json.loads(found))
 
 
 def wake_up(threads: int, calls: int = 50) -> dict[str, float]:

@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from suite.peers.base import Peer, Unsupported
-from suite.rows import Kernel
+from pynet.bench.peers.base import Peer, Unsupported
+from pynet.bench.rows import Kernel
 
 
 class NumPy(Peer):
+    """`np.dot` into an array that is there already."""
+
     def kernel(self, kernel: Kernel, inputs: dict[str, Any]) -> Callable[[], Any]:
         if kernel.op != "gemm":
             raise Unsupported

@@ -10,13 +10,14 @@ import numpy as np
 import pynet
 from pynet import backend, ops, optimizers
 from pynet import layers as L
+from pynet.bench import nets
+from pynet.bench.peers.base import Model, Peer, Unsupported, Weights
+from pynet.bench.rows import Kernel, Step, conv_sides
 from pynet.networks import Network
-from suite import nets
-from suite.peers.base import Peer, Unsupported, Weights
-from suite.rows import Kernel, Step, conv_sides
 
 
 def build(layers: tuple[Any, ...], weights: Iterator[tuple[Any, Any]]) -> list[Any]:
+    """The layers of pynet."""
     made: list[Any] = []
     for layer in layers:
         if isinstance(layer, nets.Affine):
@@ -41,7 +42,10 @@ def build(layers: tuple[Any, ...], weights: Iterator[tuple[Any, Any]]) -> list[A
 
 
 class Core(Peer):
+    """Steps as one recorded call, `pynet.capture`."""
+
     dtype: Any = np.float32
+    captures = True
 
     def __init__(self, threads: int) -> None:
         super().__init__(threads)
@@ -50,29 +54,37 @@ class Core(Peer):
     def _network(self, net: nets.Net, weights: Weights) -> Network:
         return Network(build(net.layers, iter(weights)), input_dim=net.shape, dtype=self.dtype)
 
-    def step(self, net: nets.Net, weights: Weights, work: Step) -> Callable[[Any, Any], float]:
+    def model(self, net: nets.Net, weights: Weights, work: Step) -> Model:
         network = self._network(net, weights)
         optimizer = getattr(optimizers, work.optimizer)(lr=work.lr)
 
-        def step(x: Any, t: Any) -> float:
+        def eager(x: Any, t: Any) -> float:
             optimizer.update(network.params, network.gradient(x, t))
             return float(network.last_loss or 0.0)
 
-        return step
+        def set_rate(rate: float) -> None:
+            optimizer.lr = rate
+
+        capture = getattr(pynet, "capture", None) if self.captures else None
+        step = eager if capture is None else capture(network, optimizer)
+        return Model(step, network.predict, set_rate)
 
     def infer(self, net: nets.Net, weights: Weights) -> Callable[[Any], Any]:
         return self._network(net, weights).predict
 
     def kernel(self, kernel: Kernel, inputs: dict[str, Any]) -> Callable[[], Any]:
         op, s = kernel
-        x, dout = inputs.get("x"), inputs.get("dout")
+        x: Any = inputs.get("x")
+        dout: Any = inputs.get("dout")
         if op == "gemm":
             A, B = inputs["A"], inputs["B"]
-            options = {"trans_a": bool(s["trans_a"]), "trans_b": bool(s["trans_b"])}
+            options: dict[str, Any] = {"trans_a": bool(s["trans_a"]), "trans_b": bool(s["trans_b"])}
             return lambda: ops.gemm(A, B, **options)
         if op.startswith("conv2d"):
             W, shapes = inputs["W"], conv_sides(s)
-            conv = {name: s[name] for name in ("stride", "pad", "dilation", "groups")}
+            conv: dict[str, Any] = {
+                name: s[name] for name in ("stride", "pad", "dilation", "groups")
+            }
             return {
                 "conv2d": lambda: ops.conv2d(x, W, **conv),
                 "conv2d_dx": lambda: ops.conv2d_dx(dout, W, shapes[0], **conv),
@@ -87,10 +99,11 @@ class Core(Peer):
             t = inputs["t"]
             forward, backward = ops.softmax_cross_entropy, ops.softmax_cross_entropy_backward
             return lambda: backward(forward(x, t)[1], t)
-        if op == "batch_norm":
+        if op in ("batch_norm", "batch_norm_relu"):
             gamma, beta = inputs["gamma"], inputs["beta"]
             means, vars_ = np.zeros_like(gamma), np.ones_like(gamma)
-            return lambda: ops.batch_norm(x, gamma, beta, means, vars_)[0]
+            relu = ops.relu if op == "batch_norm_relu" else _same
+            return lambda: relu(ops.batch_norm(x, gamma, beta, means, vars_)[0])
         if op == "batch_norm_backward":
             gamma = inputs["gamma"]
             _, mean, std = ops.batch_norm(x, gamma, inputs["beta"], None, None)
@@ -106,7 +119,7 @@ class Core(Peer):
         return self._update(op, x.copy(), dout)
 
     def _update(self, op: str, p: Any, g: Any) -> Callable[[], Any]:
-        state = [np.zeros_like(p) for _ in range(2)]
+        state: Any = [np.zeros_like(p) for _ in range(2)]
         iter_ = 0
 
         def update() -> Any:
@@ -117,16 +130,34 @@ class Core(Peer):
             elif op == "momentum_update":
                 ops.momentum_update(p, g, state[0], 0.01, 0.9)
             else:
-                ops.adam_update(p, g, *state, 0.001, 0.9, 0.999, iter_)
+                m, v = state
+                ops.adam_update(p, g, m, v, 0.001, 0.9, 0.999, iter_)
             return p
 
         return update
 
 
+def _same(x: Any) -> Any:
+    return x
+
+
+class Eager(Core):
+    """`network.gradient` and `optimizer.update`, a call for each layer."""
+
+    captures = False
+
+    def infer(self, net: nets.Net, weights: Weights) -> Callable[[Any], Any]:
+        raise Unsupported  # the same as above
+
+    def kernel(self, kernel: Kernel, inputs: dict[str, Any]) -> Callable[[], Any]:
+        raise Unsupported
+
+
 class Reference(Core):
-    """The same calls, computed as the book does: im2col and np.dot, whole nets in float64."""
+    """The same calls, computed by pynet.reference in NumPy, whole nets in float64."""
 
     dtype = np.float64
+    captures = False
 
     def __init__(self, threads: int) -> None:
         super().__init__(threads)

@@ -11,10 +11,14 @@ Shape = tuple[int, ...]
 
 
 class Affine(NamedTuple):
+    """x W + b, with n outputs."""
+
     n: int
 
 
 class Conv(NamedTuple):
+    """FN square filters of side F."""
+
     FN: int
     F: int
     pad: int = 0
@@ -23,31 +27,39 @@ class Conv(NamedTuple):
 
 
 class MaxPool(NamedTuple):
+    """Windows of side F, one beside the other."""
+
     F: int = 2
 
 
 class Relu(NamedTuple):
-    pass
+    """max(x, 0)."""
 
 
 class BatchNorm(NamedTuple):
-    pass
+    """Over the batch, and over the pixels of images."""
 
 
 class GlobalPool(NamedTuple):
-    pass
+    """The mean over the pixels."""
 
 
 class Dropout(NamedTuple):
+    """With this share dropped."""
+
     ratio: float = 0.5
 
 
 class Residual(NamedTuple):
+    """body(x) + shortcut(x), the input itself without a shortcut."""
+
     body: tuple[Any, ...]
     shortcut: tuple[Any, ...] = ()
 
 
 class Net(NamedTuple):
+    """Layers and the shape of what goes in."""
+
     layers: tuple[Any, ...]
     shape: Shape  # of one sample
 

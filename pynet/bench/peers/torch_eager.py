@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
 
-from suite import nets
-from suite.peers.base import Peer, Unsupported, Weights
-from suite.rows import STEPS_COMPARED, Kernel, Step
+from pynet.bench import nets
+from pynet.bench.peers.base import Model, Peer, Unsupported, Weights
+from pynet.bench.rows import STEPS_COMPARED, Kernel, Step
 
 aten = torch.ops.aten
 
 
 class Residual(nn.Module):
+    """body(x) + shortcut(x)."""
+
     def __init__(self, body: nn.Module, shortcut: nn.Module) -> None:
         super().__init__()
         self.body, self.shortcut = body, shortcut
@@ -25,6 +28,7 @@ class Residual(nn.Module):
 
 
 def filled(module: Any, W: Any, b: Any) -> Any:
+    """The module with these parameters."""
     with torch.no_grad():
         module.weight.copy_(torch.from_numpy(W))
         if b is not None:
@@ -33,6 +37,7 @@ def filled(module: Any, W: Any, b: Any) -> Any:
 
 
 def build(layers: tuple[Any, ...], weights: Iterator[tuple[Any, Any]], images: bool) -> Any:
+    """The layers of torch.nn."""
     made: list[Any] = []
     for layer in layers:
         if isinstance(layer, nets.Affine):
@@ -64,6 +69,8 @@ def build(layers: tuple[Any, ...], weights: Iterator[tuple[Any, Any]], images: b
 
 
 class Eager(Peer):
+    """torch as it comes: NCHW, one call after the other."""
+
     channels_last = False
     fused = False
 
@@ -80,7 +87,7 @@ class Eager(Peer):
         model = build(net.layers, iter(weights), len(net.shape) == 3)
         return model.to(memory_format=torch.channels_last) if self.channels_last else model
 
-    def step(self, net: nets.Net, weights: Weights, work: Step) -> Callable[[Any, Any], float]:
+    def model(self, net: nets.Net, weights: Weights, work: Step) -> Model:
         model = self._model(net, weights)
         rule = torch.optim.Adam if work.optimizer == "Adam" else torch.optim.SGD
         options = {"momentum": 0.9} if work.optimizer == "Momentum" else {}
@@ -98,7 +105,14 @@ class Eager(Peer):
             optimizer.step()
             return loss.item()
 
-        return step
+        def predict(x: Any) -> Any:
+            model.eval()
+            with torch.inference_mode():
+                scores = model(self._laid(torch.from_numpy(x))).numpy()
+            model.train()
+            return scores
+
+        return Model(step, predict, lambda rate: optimizer.param_groups[0].update(lr=rate))
 
     def infer(self, net: nets.Net, weights: Weights) -> Callable[[Any], Any]:
         model = self._model(net, weights).eval()
@@ -138,8 +152,10 @@ class Eager(Peer):
         if op.startswith("batch_norm"):
             gamma, beta = i["gamma"], i["beta"]
             state = (torch.zeros_like(gamma), torch.ones_like(gamma))
-            if op == "batch_norm":
-                return lambda: aten.native_batch_norm(x, gamma, beta, *state, True, 0.1, 1e-6)[0]
+            if op != "batch_norm_backward":
+                forward = partial(aten.native_batch_norm, x, gamma, beta, *state, True, 0.1, 1e-6)
+                relu = op == "batch_norm_relu"
+                return lambda: forward()[0].relu_() if relu else forward()[0]
             _, mean, invstd = aten.native_batch_norm(x, gamma, beta, *state, True, 0.1, 1e-6)
             args = (dout, x, gamma, *state, mean, invstd, True, 1e-6, [True, True, True])
             return lambda: aten.native_batch_norm_backward(*args)[0]
