@@ -102,8 +102,8 @@ class Core(Peer):
         if op in ("batch_norm", "batch_norm_relu"):
             gamma, beta = inputs["gamma"], inputs["beta"]
             means, vars_ = np.zeros_like(gamma), np.ones_like(gamma)
-            relu = ops.relu if op == "batch_norm_relu" else _same
-            return lambda: relu(ops.batch_norm(x, gamma, beta, means, vars_)[0])
+            relu = op == "batch_norm_relu"
+            return lambda: ops.batch_norm(x, gamma, beta, means, vars_, relu=relu)[0]
         if op == "batch_norm_backward":
             gamma = inputs["gamma"]
             _, mean, std = ops.batch_norm(x, gamma, inputs["beta"], None, None)
@@ -135,10 +135,6 @@ class Core(Peer):
             return p
 
         return update
-
-
-def _same(x: Any) -> Any:
-    return x
 
 
 class Eager(Core):
