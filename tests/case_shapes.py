@@ -122,8 +122,27 @@ GEMM = [  # M, K, N
     (130, 257, 70),  # several tiles in every direction
     (97, 513, 101),
     (200, 40, 300),
+    (20, 1500, 40),  # K in eight chunks, each with a sum of its own
+    (2, 3000, 50),  # and for a single row
+    (180, 800, 150),  # several stretches of K, B packed for several tiles
+    (256, 20, 24),  # columns of A a page apart
+    (13, 70, 17),  # one column beyond a sliver, two, three, four
+    (31, 65, 50),
+    (9, 100, 35),
+    (43, 129, 20),
+    (1, 40, 217),  # strips of a row, the last one short
+    (2, 30, 5),  # a row shorter than a vector
+    (33, 1, 130),  # outer products in strips
 ]
-GEMM_BATCHED = [(1, 3, 4, 5), (3, 7, 17, 9), (5, 1, 20, 10), (4, 16, 8, 1), (7, 33, 12, 31)]
+GEMM_BATCHED = [
+    (1, 3, 4, 5),
+    (3, 7, 17, 9),
+    (5, 1, 20, 10),
+    (4, 16, 8, 1),
+    (7, 33, 12, 31),
+    (2, 50, 800, 34),
+    (2, 9, 1, 70),
+]
 
 CONV = [
     Conv(2, 1, 28, 28, 6, 5, 5),  # SimpleConvNet

@@ -79,7 +79,15 @@ def gemm_cases() -> Iterator[Case]:
             yield gemm_case(M, K, N, **options)
         for batch, M, K, N in shapes.GEMM_BATCHED:
             yield gemm_case(M, K, N, batch, **options)
-    for M, K, N in [(1, 20, 10), (7, 30, 33), (64, 300, 10), (130, 257, 70)]:
+    for M, K, N in [
+        (1, 20, 10),
+        (7, 30, 33),
+        (64, 300, 10),
+        (130, 257, 70),
+        (40, 800, 50),
+        (2, 2000, 70),
+        (9, 1, 21),
+    ]:
         yield gemm_case(M, K, N, bias=True)
         yield gemm_case(M, K, N, relu=True)
         yield gemm_case(M, K, N, bias=True, relu=True, alpha=-0.5)

@@ -1,283 +1,309 @@
 // Matrix product in the manner of BLIS (Van Zee and van de Geijn, 2015): operands packed into
 // slivers, and one micro-kernel that knows nothing of transposes.
 //
-//   phase 0   packs the slivers of A and of B that need it, for the whole product
+//   phase 0   packs the slivers of A and of B that several tiles use, for the whole product
 //   phase 1   each tile computes a block of C: over stretches of K, over slivers of B, of A
+//   phase 2   of a small C with a long K: adds up the sums of the chunks of K
 //
-// Where packing costs more than it saves, the micro-kernel reads A or B where they lie. Products
-// with only a few rows or columns of contiguous operands are rows of dot products.
+// Where packing costs more than it saves, the micro-kernel reads A or B where they lie, and a B
+// that only one row of tiles meets is packed sliver by sliver as it is needed. The last few columns
+// have kernels of their own (gemm_edge.h), and so have products of one or two rows (gemm_row.h).
+#include "cpu/gemm_edge.h"
 #include "cpu/gemm_micro.h"
+#include "cpu/gemm_row.h"
 #include "cpu/loop.h"
 #include "cpu/pack.h"
 
 namespace pynet::PYNET_ISA {
 namespace {
 
+enum class Way { Rows, Dots, Outer, Tiles };
+
+// Where the micro-kernel reads an operand: where it lies, packed for the whole product in phase 0,
+// or packed by the tile, one sliver at a time.
+enum class Read { InPlace, Packed, Sliver };
+
+// A stretch of K: a sliver of B fills most of the L1 cache, the rows of a tile half of the L2.
+constexpr index_t kStretch = 384;
+constexpr index_t kTileRows = 168, kTileCols = 512;  // of a tile of C, at most
+constexpr index_t kShortest = 180;                   // of a chunk of K
+constexpr index_t kSumRows = 32;                     // in a tile of phase 2
+
 // Everything about a product that follows from its shape and strides.
 struct Layout {
-  bool dot;   // rows of A times columns of B, both contiguous
-  bool rows;  // one or two rows of A times rows of B, read where they lie
-  bool pack_a, pack_b;
-  index_t depth, stretches;      // K is cut into `stretches` of `depth`
-  index_t tile_rows, tile_cols;  // of a tile of C
-  index_t row_tiles, col_tiles;
+  Way way;
+  Read a, b;
+  index_t depth, stretches;          // K is cut into `stretches` of `depth`
+  index_t edge;                      // columns at the end that are no sliver
+  index_t row_slivers, col_slivers;  // rows are shared out evenly over the slivers
+  index_t chunks;                    // of K, each with a sum of its own; 1: the sum is C
+  index_t row_tiles, col_tiles;      // and slivers over the tiles
   index_t padded_rows, padded_cols;  // of the packed operands
-  index_t pack_rows, pack_cols;      // of a tile of phase 0
+  index_t pack_rows, pack_cols;      // slivers in a tile of phase 0
 };
 
 template <class T>
+constexpr index_t kLine = 64 / static_cast<index_t>(sizeof(T));  // elements in a line of the cache
+
+// A share of n things: the first of part i of `parts`.
+PYNET_INLINE index_t share(index_t n, index_t i, index_t parts) { return n * i / parts; }
+
+// Tiles of rows use the same slivers of B, so each should have many rows; tiles of columns share
+// only what they read where it lies. Counts of four go evenly over the usual numbers of threads.
+template <class T>
+void choose_tiles(const GemmArgs<T>& p, Layout& l) {
+  constexpr index_t R = kRows, S = kCols<T>;
+  const double work = static_cast<double>(p.batch) * p.M * p.N * p.K;
+  l.chunks = l.col_tiles = 1;
+  l.row_tiles = ceil_div(l.row_slivers * R, kTileRows);
+  if (l.row_tiles > 1 && l.row_tiles < 8) l.row_tiles = round_up(l.row_tiles, 4);
+  const bool small = l.row_tiles == 1 && l.col_slivers < 8;
+  if (small && p.batch < 4 && work >= 1e6 && p.K >= 4 * kShortest) {
+    l.chunks = p.K < 8 * kShortest ? 4 : 8;  // a gradient of weights, or many inputs: cut along K
+    return;
+  }
+  l.col_tiles = max_of<index_t>(1, ceil_div(l.col_slivers * S, kTileCols));
+  const double wanted = min_of(16.0, work / (l.row_tiles == 1 ? 2.5e5 : 4e6));
+  while (p.batch * l.row_tiles * l.col_tiles < wanted && 2 * l.col_tiles <= l.col_slivers) {
+    l.col_tiles *= 2;
+  }
+}
+
+template <class T>
 Layout layout_of(const GemmArgs<T>& p) {
+  constexpr index_t R = kRows, S = kCols<T>;
   Layout l{};
-  const index_t R = kRows, S = kCols<T>;
-  l.dot = p.A_col == 1 && p.B_row == 1 && (p.M <= 2 || p.N <= 4);
-  l.rows = !l.dot && p.B_col == 1 && p.M <= 2;
-  // Rows of A can be read where they lie; that pays while each is used by few slivers of B.
-  l.pack_a = !(p.A_col == 1 && p.N <= 16 * S) && !(p.M <= R);
-  l.pack_b = !(p.B_col == 1 && p.M <= 2 * R);
-  l.stretches = max_of<index_t>(1, ceil_div(p.K, kDepth));
+  l.way = p.M <= 2 && p.B_col == 1                   ? Way::Rows
+          : p.M <= 2 && p.A_col == 1 && p.B_row == 1 ? Way::Dots
+          : p.K == 1 && p.B_col == 1                 ? Way::Outer
+                                                     : Way::Tiles;
+  if (l.way != Way::Tiles) return l;
+  // A is read where it lies while each element is used by few slivers of B. Across the rows each
+  // step of K is another line of the cache, and steps of whole pages would all be the same line.
+  const bool few = p.N <= 16 * S;
+  const bool across =
+      p.A_row == 1 && (p.K <= 128 || p.N <= 4 * S) && p.A_col * sizeof(T) % 1024 != 0;
+  l.a = p.M <= R || (few && (p.A_col == 1 || across)) ? Read::InPlace : Read::Packed;
+  l.row_slivers = ceil_div(p.M, R);
+  const bool edge = l.a == Read::InPlace && ((p.A_col == 1 && p.K >= 64) || p.A_row == 1);
+  l.edge = edge && p.N % S <= kEdgeCols<T> ? p.N % S : 0;
+  l.col_slivers = ceil_div(p.N - l.edge, S);
+  choose_tiles(p, l);
+  const index_t longest = l.a == Read::InPlace && p.A_col != 1 ? 128 : kStretch;
+  l.stretches = l.chunks * max_of<index_t>(1, ceil_div(p.K, l.chunks * longest));
   l.depth = max_of<index_t>(1, round_up(ceil_div(p.K, l.stretches), 8));
   l.stretches = max_of<index_t>(1, ceil_div(p.K, l.depth));
-  l.tile_rows = min_of(round_up(p.M, R), R * (240 / R));
-  l.tile_cols = min_of(round_up(p.N, S), 16 * S);
-  const auto tiles = [&] {
-    return p.batch * ceil_div(p.M, l.tile_rows) * ceil_div(p.N, l.tile_cols);
-  };
-  while (tiles() < 32 && l.tile_rows * l.tile_cols * p.K > 300000) {
-    if (l.tile_cols > 2 * S || (l.tile_rows <= R && l.tile_cols > S)) {
-      l.tile_cols = round_up(l.tile_cols / 2, S);
-    } else if (l.tile_rows > R) {
-      l.tile_rows = round_up(l.tile_rows / 2, R);
-    } else {
-      break;
-    }
-  }
-  l.row_tiles = ceil_div(p.M, l.tile_rows);
-  l.col_tiles = ceil_div(p.N, l.tile_cols);
-  l.padded_rows = round_up(p.M, R);
-  l.padded_cols = round_up(p.N, S);
-  l.pack_rows = R * max_of<index_t>(1, 16384 / (R * l.depth));
-  l.pack_cols = S * max_of<index_t>(1, 16384 / (S * l.depth));
+  l.b = p.B_col == 1 && p.M <= 2 * R ? Read::InPlace
+        : l.row_tiles == 1           ? Read::Sliver
+                                     : Read::Packed;
+  l.padded_rows = l.row_slivers * R;
+  l.padded_cols = l.col_slivers * S;
+  l.pack_rows = max_of<index_t>(1, 65536 / (R * l.depth));
+  l.pack_cols = max_of<index_t>(1, 65536 / (S * l.depth));
   return l;
 }
 
+// Elements of scratch that all tiles see.
+struct Scratch {
+  index_t a, b, partial;
+};
 template <class T>
-index_t packed_a_size(const GemmArgs<T>& p, const Layout& l) {
-  return l.pack_a ? round_up(p.batch * l.padded_rows * p.K, 16) : 0;
-}
-
-// --- dot products --------------------------------------------------------------------------------
-
-constexpr index_t kDotCols = 64;  // columns of a tile
-
-template <class T, int COLS>
-PYNET_INLINE void dot_columns(const GemmArgs<T>& p, const T* a, const T* b, T* c, const T* bias) {
-  constexpr index_t L = kLanes<T>;
-  vec<T> acc[COLS] = {};
-  index_t k = 0;
-  for (; k + L <= p.K; k += L) {
-    const vec<T> x = load(a + k);
-#pragma GCC unroll 8
-    for (int j = 0; j < COLS; ++j) acc[j] = fma(x, load(b + j * p.B_col + k), acc[j]);
-  }
-  if (k < p.K) {
-    const vec<T> x = load_n(a + k, p.K - k);
-#pragma GCC unroll 8
-    for (int j = 0; j < COLS; ++j) acc[j] = fma(x, load_n(b + j * p.B_col + k, p.K - k), acc[j]);
-  }
-  for (int j = 0; j < COLS; ++j) {
-    T y = p.alpha * sum_lanes<T>(acc[j]);
-    if (p.beta != 0) y += p.beta * c[j];
-    if (bias) y += bias[j];
-    c[j] = p.relu && y <= 0 ? 0 : y;
-  }
-}
-
-template <class T>
-void run_dots(const GemmArgs<T>& p, const Tile& tile) {
-  const index_t col_tiles = ceil_div(p.N, kDotCols);
-  const index_t rows_at_once = p.N <= 4 ? kDotCols : 2;
-  const index_t row_tiles = ceil_div(p.M, rows_at_once);
-  const index_t i = tile.index / (row_tiles * col_tiles);
-  const index_t m0 = tile.index / col_tiles % row_tiles * rows_at_once;
-  const index_t n0 = tile.index % col_tiles * kDotCols;
-  const index_t n1 = min_of(p.N, n0 + kDotCols);
-  for (index_t m = m0; m < min_of(p.M, m0 + rows_at_once); ++m) {
-    const T* a = p.A + i * p.A_batch + m * p.A_row;
-    const T* b = p.B + i * p.B_batch;
-    T* c = p.C + i * p.C_batch + m * p.C_row;
-    const auto bias = [&](index_t n) { return p.bias ? p.bias + n : nullptr; };
-    index_t n = n0;
-    for (; n + 8 <= n1; n += 8) dot_columns<T, 8>(p, a, b + n * p.B_col, c + n, bias(n));
-    for (; n + 2 <= n1; n += 2) dot_columns<T, 2>(p, a, b + n * p.B_col, c + n, bias(n));
-    for (; n < n1; ++n) dot_columns<T, 1>(p, a, b + n * p.B_col, c + n, bias(n));
-  }
-}
-
-// --- one row of C --------------------------------------------------------------------------------
-
-constexpr index_t kRowVectors = 4;  // of C at a time, each in two sums to hide the latency
-
-template <class T, class Lanes>
-PYNET_INLINE void row_columns(const GemmArgs<T>& p, const T* a, const T* b, T* c, const T* bias,
-                              index_t vectors, const Lanes& last) {
-  constexpr index_t L = kLanes<T>;
-  vec<T> even[kRowVectors] = {}, odd[kRowVectors] = {};
-  const auto add = [&](vec<T>* acc, index_t k) {
-    const vec<T> x = splat(a[k * p.A_col]);
-    const T* row = b + k * p.B_row;
-    for (index_t v = 0; v < vectors - 1; ++v) acc[v] = fma(x, load(row + v * L), acc[v]);
-    const index_t v = vectors - 1;
-    acc[v] = fma(x, last.load(row + v * L), acc[v]);
-  };
-  index_t k = 0;
-  for (; k + 2 <= p.K; k += 2) add(even, k), add(odd, k + 1);
-  if (k < p.K) add(even, k);
-  const Epilogue<T> e{p.alpha, p.beta, bias, true, true, p.relu};
-  const auto put = [&](index_t v, const auto& lanes) {
-    const vec<T> old = p.beta != 0 ? lanes.load(c + v * L) : vec<T>{};
-    const vec<T> add_bias = bias ? lanes.load(bias + v * L) : vec<T>{};
-    lanes.store(c + v * L, finish<T>(even[v] + odd[v], old, add_bias, e));
-  };
-  for (index_t v = 0; v < vectors - 1; ++v) put(v, Whole{});
-  put(vectors - 1, last);
-}
-
-template <class T>
-void run_rows(const GemmArgs<T>& p, const Tile& tile) {
-  constexpr index_t L = kLanes<T>;
-  const index_t col_tiles = ceil_div(p.N, kDotCols);
-  const index_t i = tile.index / col_tiles;
-  const index_t n0 = tile.index % col_tiles * kDotCols, n1 = min_of(p.N, n0 + kDotCols);
-  for (index_t m = 0; m < p.M; ++m) {
-    const T* a = p.A + i * p.A_batch + m * p.A_row;
-    const T* b = p.B + i * p.B_batch;
-    T* c = p.C + i * p.C_batch + m * p.C_row;
-    for (index_t n = n0; n < n1; n += kRowVectors * L) {
-      const index_t left = min_of(n1 - n, kRowVectors * L);
-      const T* bias = p.bias ? p.bias + n : nullptr;
-      if (left == kRowVectors * L) {
-        row_columns(p, a, b + n, c + n, bias, kRowVectors, Whole{});
-      } else {
-        const index_t vectors = ceil_div(left, L);
-        row_columns(p, a, b + n, c + n, bias, vectors, Part{left - (vectors - 1) * L});
-      }
-    }
-  }
+Scratch scratch_of(const GemmArgs<T>& p, const Layout& l) {
+  return {l.a == Read::Packed ? round_up(p.batch * l.padded_rows * p.K, 16) : 0,
+          l.b == Read::Packed ? round_up(p.batch * l.padded_cols * p.K, 16) : 0,
+          l.chunks > 1 ? l.chunks * p.batch * p.M * p.N : 0};
 }
 
 // --- packing -------------------------------------------------------------------------------------
 
-// The slivers of one stretch of K, for `width` rows of A or columns of B from `first` on.
-template <class T, index_t WIDTH>
-void pack_block(T* packed, index_t padded, index_t count, index_t K, const T* src, index_t row,
-                index_t col, const Layout& l, index_t block, index_t per_block) {
-  const index_t blocks = ceil_div(padded, per_block);
+// A block of the slivers of one stretch of K: rows of A, or columns of B, first(i) .. first(i+1)-1
+// of them in sliver i, each padded to WIDTH.
+template <class T, index_t WIDTH, class First>
+void pack_block(T* packed, index_t slivers, const First& first, index_t K, const T* src,
+                index_t row, index_t col, const Layout& l, index_t block, index_t per_block) {
+  const index_t blocks = ceil_div(slivers, per_block);
   const index_t k0 = block / blocks * l.depth;
   const index_t depth = min_of(l.depth, K - k0);
-  const index_t first = block % blocks * per_block;
-  for (index_t i = first; i < min_of(padded, first + per_block); i += WIDTH) {
-    pack_sliver<T, WIDTH>(packed + k0 * padded + i * depth, src + i * row + k0 * col, row, col,
-                          min_of(WIDTH, count - i), depth);
+  const index_t begin = block % blocks * per_block, end = min_of(slivers, begin + per_block);
+  // Where steps of K are far apart, a few steps of all slivers at a time: longer pieces of a row.
+  const index_t steps = row == 1 ? 16 : depth;
+  for (index_t k = 0; k < depth; k += steps) {
+    for (index_t i = begin; i < end; ++i) {
+      pack_sliver<T, WIDTH>(packed + (k0 * slivers + i * depth + k) * WIDTH,
+                            src + first(i) * row + (k0 + k) * col, row, col,
+                            first(i + 1) - first(i), min_of(steps, depth - k));
+    }
   }
+}
+
+index_t a_blocks(const Layout& l) {
+  return l.a == Read::Packed ? l.stretches * ceil_div(l.row_slivers, l.pack_rows) : 0;
+}
+index_t b_blocks(const Layout& l) {
+  return l.b == Read::Packed ? l.stretches * ceil_div(l.col_slivers, l.pack_cols) : 0;
 }
 
 template <class T>
 void run_pack(const GemmArgs<T>& p, const Layout& l, T* packed_a, T* packed_b, index_t index) {
-  const index_t a_blocks = l.stretches * ceil_div(l.padded_rows, l.pack_rows);
-  const index_t b_blocks = l.stretches * ceil_div(l.padded_cols, l.pack_cols);
-  const index_t a_tiles = l.pack_a ? p.batch * a_blocks : 0;
-  if (index < a_tiles) {
-    const index_t i = index / a_blocks;
-    pack_block<T, kRows>(packed_a + i * l.padded_rows * p.K, l.padded_rows, p.M, p.K,
-                         p.A + i * p.A_batch, p.A_row, p.A_col, l, index % a_blocks, l.pack_rows);
+  const index_t of_a = a_blocks(l), of_b = b_blocks(l);
+  if (index < p.batch * of_a) {
+    const index_t i = index / of_a;
+    const auto first = [&](index_t sliver) { return share(p.M, sliver, l.row_slivers); };
+    pack_block<T, kRows>(packed_a + i * l.padded_rows * p.K, l.row_slivers, first, p.K,
+                         p.A + i * p.A_batch, p.A_row, p.A_col, l, index % of_a, l.pack_rows);
   } else {
-    index -= a_tiles;
-    const index_t i = index / b_blocks;
-    pack_block<T, kCols<T>>(packed_b + i * l.padded_cols * p.K, l.padded_cols, p.N, p.K,
-                            p.B + i * p.B_batch, p.B_col, p.B_row, l, index % b_blocks,
-                            l.pack_cols);
+    index -= p.batch * of_a;
+    const index_t i = index / of_b;
+    const auto first = [&](index_t sliver) { return min_of(p.N, sliver * kCols<T>); };
+    pack_block<T, kCols<T>>(packed_b + i * l.padded_cols * p.K, l.col_slivers, first, p.K,
+                            p.B + i * p.B_batch, p.B_col, p.B_row, l, index % of_b, l.pack_cols);
   }
 }
 
 // --- tiles of C ----------------------------------------------------------------------------------
 
+// The edge, one stretch of K of the rows of a tile.
 template <class T>
-void run_tile(const GemmArgs<T>& p, const Layout& l, const T* packed_a, const T* packed_b, T* local,
-              index_t index) {
+void add_edge(const GemmArgs<T>& p, const Layout& l, const T* A, const T* B, T* C, index_t m0,
+              index_t m1, index_t k0, index_t depth, Epilogue<T> e, T* local) {
+  const index_t n = p.N - l.edge;
+  e.bias = p.bias ? p.bias + n : nullptr;
+  Edge<T> edge{m1 - m0, depth,   A + m0 * p.A_row + k0 * p.A_col,
+               p.A_row, p.A_col, B + k0 * p.B_row + n * p.B_col,
+               p.B_row, p.B_col, C + m0 * p.C_row + n,
+               p.C_row};
+  if (p.A_col == 1 && p.B_row != 1) {  // along K: columns one after the other
+    for (index_t j = 0; j < l.edge; ++j) {
+      for (index_t k = 0; k < depth; ++k) local[j * depth + k] = edge.b[k * p.B_row + j * p.B_col];
+    }
+    edge.b = local, edge.b_row = 1, edge.b_col = depth;
+  }
+  run_edge<T>(l.edge, edge, e);
+}
+
+template <class T>
+void run_tile(const GemmArgs<T>& args, const Layout& l, const T* packed_a, const T* packed_b,
+              T* partial, T* local, index_t index) {
   constexpr index_t R = kRows, S = kCols<T>;
+  const index_t chunk = index % l.chunks;
+  index /= l.chunks;
+  GemmArgs<T> p = args;
+  if (l.chunks > 1) {  // the sum alone; what else belongs to C follows in add_chunks
+    p.C = partial + chunk * p.batch * p.M * p.N;
+    p.C_row = p.N, p.C_batch = p.M * p.N;
+    p.bias = nullptr, p.relu = false, p.alpha = 1, p.beta = 0;
+  }
   const index_t i = index / (l.row_tiles * l.col_tiles);
-  const index_t m0 = index / l.col_tiles % l.row_tiles * l.tile_rows;
-  const index_t n0 = index % l.col_tiles * l.tile_cols;
-  const index_t m1 = min_of(p.M, m0 + l.tile_rows), n1 = min_of(p.N, n0 + l.tile_cols);
+  const index_t row = index / l.col_tiles % l.row_tiles, col = index % l.col_tiles;
+  const index_t r0 = share(l.row_slivers, row, l.row_tiles);
+  const index_t r1 = share(l.row_slivers, row + 1, l.row_tiles);
+  const index_t s0 = share(l.col_slivers, col, l.col_tiles);
+  const index_t s1 = share(l.col_slivers, col + 1, l.col_tiles);
   const T* A = p.A + i * p.A_batch;
   const T* B = p.B + i * p.B_batch;
   T* C = p.C + i * p.C_batch;
   packed_a += i * l.padded_rows * p.K;
   packed_b += i * l.padded_cols * p.K;
-  for (index_t s = 0; s < l.stretches; ++s) {
+  const index_t begin = share(l.stretches, chunk, l.chunks);
+  const index_t end = share(l.stretches, chunk + 1, l.chunks);
+  for (index_t s = begin; s < end; ++s) {
     const index_t k0 = s * l.depth;
     const index_t depth = min_of(l.depth, p.K - k0);
-    Epilogue<T> e{p.alpha, p.beta, nullptr, s == 0, s == l.stretches - 1, p.relu};
-    for (index_t n = n0; n < n1; n += S) {
-      const index_t cols = min_of(S, p.N - n);
-      const T* b;
+    Epilogue<T> e{p.alpha, p.beta, nullptr, s == begin, s == end - 1, p.relu};
+    for (index_t sliver = s0; sliver < s1; ++sliver) {
+      const index_t n = sliver * S, cols = min_of(S, p.N - n);
+      const T* b = packed_b + k0 * l.padded_cols + n * depth;
       index_t b_row = S;
-      if (l.pack_b) {
-        b = packed_b + k0 * l.padded_cols + n * depth;
-      } else if (cols == S) {
+      if (l.b == Read::InPlace && cols == S) {
         b = B + k0 * p.B_row + n;
         b_row = p.B_row;
-      } else {  // the last columns alone: the micro-kernel reads whole vectors
-        pack_sliver<T, S>(local, B + k0 * p.B_row + n, p.B_col, p.B_row, cols, depth);
+      } else if (l.b != Read::Packed) {  // the micro-kernel reads whole vectors
+        pack_sliver<T, S>(local, B + k0 * p.B_row + n * p.B_col, p.B_col, p.B_row, cols, depth);
         b = local;
       }
       e.bias = p.bias ? p.bias + n : nullptr;
-      for (index_t m = m0; m < m1; m += R) {
-        const index_t rows = min_of(R, m1 - m);
+      // The next sliver of B on its way into the L2 cache, a piece at a time.
+      const T* ahead = l.b == Read::Packed ? b + S * depth : nullptr;
+      const index_t piece = round_up(ceil_div(S * depth, r1 - r0), kLine<T>);
+      index_t m = share(p.M, r0, l.row_slivers);
+      for (index_t r = r0; r < r1; ++r) {
+        if (ahead) {
+          for (index_t j = 0; j < piece; j += kLine<T>) __builtin_prefetch(ahead + j, 0, 2);
+          ahead += piece;
+        }
+        const index_t next = share(p.M, r + 1, l.row_slivers);
+        const bool packed = l.a == Read::Packed;
         const T* a =
-            l.pack_a ? packed_a + k0 * l.padded_rows + m * depth : A + m * p.A_row + k0 * p.A_col;
-        micro_kernel<T>(rows, cols)(depth, a, l.pack_a ? 1 : p.A_row, l.pack_a ? R : p.A_col, b,
-                                    b_row, C + m * p.C_row + n, p.C_row, cols, e);
+            packed ? packed_a + k0 * l.padded_rows + r * R * depth : A + m * p.A_row + k0 * p.A_col;
+        micro_kernel<T>(next - m, cols)(depth, a, packed ? 1 : p.A_row, packed ? R : p.A_col, b,
+                                        b_row, C + m * p.C_row + n, p.C_row, cols, e);
+        m = next;
       }
     }
+    if (l.edge && col == l.col_tiles - 1) {
+      add_edge(p, l, A, B, C, share(p.M, r0, l.row_slivers), share(p.M, r1, l.row_slivers), k0,
+               depth, e, local);
+    }
+  }
+}
+
+// C from the sums of the chunks, added in their order.
+template <class T>
+void add_chunks(const GemmArgs<T>& p, const Layout& l, const T* partial, index_t index) {
+  const index_t tiles = ceil_div(p.M, kSumRows), i = index / tiles;
+  const index_t m0 = index % tiles * kSumRows, m1 = min_of(p.M, m0 + kSumRows);
+  const index_t chunk = p.batch * p.M * p.N;
+  const Epilogue<T> e{p.alpha, p.beta, p.bias, true, true, p.relu};
+  for (index_t m = m0; m < m1; ++m) {
+    const T* from = partial + (i * p.M + m) * p.N;
+    T* c = p.C + i * p.C_batch + m * p.C_row;
+    for_vectors<T>(0, p.N, [&](index_t n, auto lanes) {
+      vec<T> sum = lanes.load(from + n);
+      for (index_t j = 1; j < l.chunks; ++j) sum += lanes.load(from + j * chunk + n);
+      const vec<T> old = p.beta != 0 ? lanes.load(c + n) : vec<T>{};
+      const vec<T> bias = p.bias ? lanes.load(p.bias + n) : vec<T>{};
+      lanes.store(c + n, finish<T>(sum, old, bias, e));
+    });
   }
 }
 
 template <class T>
 Work gemm_plan(const GemmArgs<T>& p) {
   const Layout l = layout_of(p);
+  if (l.way == Way::Rows) return plan_rows_of(p);
+  if (l.way == Way::Dots) return plan_dots(p);
+  if (l.way == Way::Outer) return plan_outer(p);
   const double flops = 2.0 * p.batch * p.M * p.N * (p.K + 1);
-  if (l.dot) {
-    const index_t tiles =
-        p.batch * ceil_div(p.M, p.N <= 4 ? kDotCols : 2) * ceil_div(p.N, kDotCols);
-    return Work{1, {tiles}, 0, 0, flops * 0.06};
-  }
-  if (l.rows) return Work{1, {p.batch * ceil_div(p.N, kDotCols)}, 0, 0, flops * 0.06};
-  const index_t tiles = p.batch * l.row_tiles * l.col_tiles;
-  const double cost = flops * (sizeof(T) == 4 ? 0.0125 : 0.025);
-  const std::size_t local = l.pack_b ? 0 : kCols<T> * l.depth * sizeof(T);
-  if (!l.pack_a && !l.pack_b) return Work{1, {tiles}, 0, local, cost};
-  const index_t a_tiles = l.pack_a ? l.stretches * ceil_div(l.padded_rows, l.pack_rows) : 0;
-  const index_t b_tiles = l.pack_b ? l.stretches * ceil_div(l.padded_cols, l.pack_cols) : 0;
-  const index_t b_size = l.pack_b ? p.batch * l.padded_cols * p.K : 0;
-  return Work{2,
-              {p.batch * (a_tiles + b_tiles), tiles},
-              (packed_a_size(p, l) + b_size) * sizeof(T),
-              local,
-              cost};
+  Work work{};
+  work.cost = flops * (sizeof(T) == 4 ? 0.0125 : 0.025);
+  const index_t packs = p.batch * (a_blocks(l) + b_blocks(l));
+  if (packs > 0) work.tiles[work.phases++] = packs;
+  work.tiles[work.phases++] = p.batch * l.row_tiles * l.col_tiles * l.chunks;
+  if (l.chunks > 1) work.tiles[work.phases++] = p.batch * ceil_div(p.M, kSumRows);
+  const Scratch size = scratch_of(p, l);
+  work.shared = static_cast<std::size_t>(size.a + size.b + size.partial) * sizeof(T);
+  const bool local = l.b != Read::Packed || l.edge > 0;
+  work.local = static_cast<std::size_t>(local ? kCols<T> * l.depth : 0) * sizeof(T);
+  return work;
 }
 
 template <class T>
 void gemm_run(const GemmArgs<T>& p, const Tile& tile) {
   const Layout l = layout_of(p);
-  if (l.dot) return run_dots(p, tile);
-  if (l.rows) return run_rows(p, tile);
+  if (l.way == Way::Rows) return run_rows(p, tile);
+  if (l.way == Way::Dots) return run_dots(p, tile);
+  if (l.way == Way::Outer) return run_outer(p, tile);
+  const Scratch size = scratch_of(p, l);
   T* packed_a = static_cast<T*>(tile.shared);
-  T* packed_b = packed_a + packed_a_size(p, l);
-  if (tile.phase == 0 && (l.pack_a || l.pack_b)) {
+  T* packed_b = packed_a + size.a;
+  T* partial = packed_b + size.b;
+  const int product = l.a == Read::Packed || l.b == Read::Packed ? 1 : 0;  // the phase
+  if (tile.phase < product) {
     run_pack(p, l, packed_a, packed_b, tile.index);
+  } else if (tile.phase == product) {
+    run_tile(p, l, packed_a, packed_b, partial, static_cast<T*>(tile.local), tile.index);
   } else {
-    run_tile(p, l, packed_a, packed_b, static_cast<T*>(tile.local), tile.index);
+    add_chunks(p, l, partial, tile.index);
   }
 }
 

@@ -100,7 +100,8 @@ void transpose(T* dst, index_t dst_step, const T* src, index_t row, index_t rows
 // One sliver: element (i, k) is src[i*row + k*col]; rows <= WIDTH.
 template <class T, index_t WIDTH>
 void pack_sliver(T* dst, const T* src, index_t row, index_t col, index_t rows, index_t K) {
-  if (rows < WIDTH) {
+  constexpr index_t L = kLanes<T>;
+  if (rows < WIDTH && (row != 1 || WIDTH % L != 0)) {
     for (index_t k = 0; k < K; ++k) {
       for (index_t i = rows; i < WIDTH; ++i) dst[k * WIDTH + i] = 0;
     }
@@ -108,6 +109,11 @@ void pack_sliver(T* dst, const T* src, index_t row, index_t col, index_t rows, i
   if (row == 1 && rows == WIDTH) {
     for (index_t k = 0; k < K; ++k) {
       __builtin_memcpy(dst + k * WIDTH, src + k * col, WIDTH * sizeof(T));
+    }
+  } else if (row == 1 && WIDTH % L == 0) {
+    for (index_t i = 0; i < WIDTH; i += L) {
+      const index_t n = min_of(L, max_of<index_t>(0, rows - i));
+      for (index_t k = 0; k < K; ++k) store(dst + k * WIDTH + i, load_n(src + k * col + i, n));
     }
   } else if (col == 1) {
     transpose(dst, WIDTH, src, row, rows, K);
