@@ -39,7 +39,12 @@ Range extent(const py::array& a) {
   return {low, high + static_cast<std::uintptr_t>(a.itemsize())};
 }
 
-Shape shape_of(const py::array& a) { return Shape(a.shape(), a.shape() + a.ndim()); }
+Shape shape_of(const py::array& a) {
+  static_assert(sizeof(py::ssize_t) == sizeof(index_t), "sizes are copied as they are");
+  return Shape(reinterpret_cast<const index_t*>(a.shape()), static_cast<std::size_t>(a.ndim()));
+}
+
+bool same_dtype(const py::dtype& a, const py::dtype& b) { return a.is(b) || a.equal(b); }
 
 // Whether elements of the array are marked as missing (numpy.ma): the kernels would read them.
 bool is_masked(const py::array& a) {
@@ -138,7 +143,7 @@ void Array::expect_shape(const Shape& shape, const std::string& why) const {
 
 void Array::convert(const py::dtype& dtype) {
   const py::array array = object();
-  if (is_contiguous(array) && array.dtype().equal(dtype)) return;
+  if (is_contiguous(array) && same_dtype(array.dtype(), dtype)) return;
   py::array copy = pool_array(op_, name_, shape_, dtype);
   if (py::detail::npy_api::get().PyArray_CopyInto_(copy.ptr(), array.ptr()) != 0) {
     throw py::error_already_set();
@@ -213,7 +218,7 @@ Array Call::take(const char* name, py::handle out, const Shape& shape, const py:
     fail_type(op_, name, "expected a NumPy array, got " + text_of(out));
   }
   py::array array = py::reinterpret_borrow<py::array>(out);
-  if (!array.dtype().equal(dtype)) {
+  if (!same_dtype(array.dtype(), dtype)) {
     fail_type(op_, name,
               "expected dtype " + std::string(py::str(dtype)) + ", got " +
                   std::string(py::str(array.dtype())));
@@ -233,18 +238,18 @@ Array Call::take(const char* name, py::handle out, const Shape& shape, const py:
 }
 
 index_t Call::integer(const char* name, py::handle object, index_t least, index_t most) const {
-  const std::string wanted = "expected an integer of at least " + std::to_string(least);
+  const auto wanted = [&] { return "expected an integer of at least " + std::to_string(least); };
   py::object index = PyBool_Check(object.ptr())
                          ? py::object()
                          : py::reinterpret_steal<py::object>(PyNumber_Index(object.ptr()));
   if (!index) {
     PyErr_Clear();
-    fail_type(op_, name, wanted + ", got " + text_of(object));
+    fail_type(op_, name, wanted() + ", got " + text_of(object));
   }
   int overflow = 0;
   const long long value = PyLong_AsLongLongAndOverflow(index.ptr(), &overflow);
   if (overflow < 0 || (overflow == 0 && value < least)) {
-    fail_value(op_, name, wanted + ", got " + text_of(object));
+    fail_value(op_, name, wanted() + ", got " + text_of(object));
   }
   if (overflow > 0 || value > most) {
     fail_value(
@@ -269,6 +274,10 @@ Pair Call::pair(const char* name, py::handle object, index_t least) const {
 }
 
 double Call::number(const char* name, py::handle object) const {
+  // A Python float, as nearly always, without the questions below, which cost more than a small op.
+  if (PyFloat_CheckExact(object.ptr()) && std::isfinite(PyFloat_AS_DOUBLE(object.ptr()))) {
+    return PyFloat_AS_DOUBLE(object.ptr());
+  }
   // NumPy would turn complex numbers and arrays of one element into floats, with a warning.
   const bool plain = !PyComplex_Check(object.ptr()) && !PyBool_Check(object.ptr()) &&
                      (!py::hasattr(object, "dtype") || is_real_scalar(object));
@@ -350,8 +359,25 @@ py::array pool_array(const char* op, const char* name, const Shape& shape, const
                         .c_str());
     throw py::error_already_set();
   }
-  const py::capsule owner(block, [](void* p) { pool_free(p); });
-  return py::array(dtype, shape, block, owner);
+  // As py::array does it, without two vectors and the strides that NumPy knows.
+  const py::object owner = py::reinterpret_steal<py::object>(PyCapsule_New(
+      block, nullptr, [](PyObject* o) { pool_free(PyCapsule_GetPointer(o, nullptr)); }));
+  if (!owner) {
+    pool_free(block);
+    throw py::error_already_set();
+  }
+  const auto& numpy = py::detail::npy_api::get();
+  constexpr int flags = py::detail::npy_api::NPY_ARRAY_C_CONTIGUOUS_ |
+                        py::detail::npy_api::NPY_ARRAY_ALIGNED_ |
+                        py::detail::npy_api::NPY_ARRAY_WRITEABLE_;
+  auto* sizes = reinterpret_cast<const Py_intptr_t*>(shape.begin());
+  py::object array = py::reinterpret_steal<py::object>(numpy.PyArray_NewFromDescr_(
+      numpy.PyArray_Type_, py::dtype(dtype).release().ptr(), static_cast<int>(shape.size()), sizes,
+      nullptr, block, flags, nullptr));
+  if (!array || numpy.PyArray_SetBaseObject_(array.ptr(), owner.inc_ref().ptr()) != 0) {
+    throw py::error_already_set();
+  }
+  return py::reinterpret_borrow<py::array>(array);
 }
 
 }  // namespace pynet
