@@ -1,6 +1,8 @@
 // Matrix products: squares, and the shapes of the book's nets.
 #include <benchmark/benchmark.h>
 
+#include <utility>
+
 #include "pynet/runtime.h"
 #include "random_array.h"
 
@@ -36,12 +38,17 @@ void shapes(benchmark::internal::Benchmark* b) {
   b->ArgNames({"M", "N", "K", "tA", "tB", "threads"})->UseRealTime();
   for (int threads : {1, num_threads()}) {
     for (int n : {64, 128, 256, 512, 1024, 2048}) b->Args({n, n, n, 0, 0, threads});
-    b->Args({100, 50, 784, 0, 0, threads});    // Affine forward, 784-50
-    b->Args({784, 50, 100, 1, 0, threads});    // its dW
+    for (int batch : {1, 10, 100, 1000}) {
+      for (auto [inputs, n] : {std::pair{784, 50}, {50, 10}}) {  // the two-layer net's Affine
+        b->Args({batch, n, inputs, 0, 0, threads});              // forward
+        b->Args({inputs, n, batch, 1, 0, threads});              // dW
+        b->Args({batch, inputs, n, 0, 1, threads});              // dx
+      }
+    }
+    b->Args({100, 100, 100, 0, 0, threads});
     b->Args({100, 100, 4320, 0, 0, threads});  // SimpleConvNet's first Affine
     b->Args({4320, 100, 100, 1, 0, threads});  // its dW
     b->Args({100, 4320, 100, 0, 1, threads});  // its dx
-    b->Args({1, 50, 784, 0, 0, threads});      // batch 1
     if (num_threads() == 1) break;
   }
 }

@@ -211,10 +211,12 @@ def _kernel(name: str, op: str, sizes: dict[str, int], quick: bool = False) -> R
 
 
 def _gemms() -> Iterator[Row]:
-    shapes = [(n, n, n, 0, 0) for n in (256, 512, 1024, 2048)]
-    for n, inner in ((50, 784), (100, 4320)):  # Affine of the book's nets: forward, dW, dx
-        shapes += [(100, n, inner, 0, 0), (inner, n, 100, 1, 0), (100, inner, n, 0, 1)]
-    shapes += [(100, 10, 50, 0, 0), (1, 50, 784, 0, 0), (1, 100, 4320, 0, 0)]
+    shapes = [(n, n, n, 0, 0) for n in (64, 128, 256, 512, 1024, 2048)]
+    # Affine of the book's nets: forward, dW, dx
+    layers = [(784, 50, batch) for batch in (1, 10, 100, 1000)]
+    layers += [(50, 10, batch) for batch in (1, 10, 100, 1000)]
+    for inputs, n, batch in (*layers, (100, 100, 100), (4320, 100, 1), (4320, 100, 100)):
+        shapes += [(batch, n, inputs, 0, 0), (inputs, n, batch, 1, 0), (batch, inputs, n, 0, 1)]
     # convolutions as products: (FN, N*OH*OW, C*FH*FW)
     shapes += [(30, 57600, 25, 0, 0), (16, 78400, 9, 0, 0), (64, 6400, 288, 0, 0)]
     for M, N, K, trans_a, trans_b in shapes:
