@@ -190,6 +190,12 @@ CONV = [
     Conv(2, 8, 17, 19, 8, 3, 3, pad=1, groups=2),
     Conv(1, 10, 11, 18, 10, 3, 3, stride=2, pad=1, groups=2),
     Conv(2, 16, 10, 23, 16, 3, 3, pad=1, groups=2),
+    Conv(1, 3, 15, 37, 3, 7, 7, pad=3, groups=3),  # columns of 2, 4, 5 and 7 taps, with strides
+    Conv(2, 3, 13, 20, 6, 4, 2, groups=3),
+    Conv(1, 3, 29, 36, 3, 7, 7, stride=2, pad=3, groups=3),
+    Conv(1, 4, 24, 41, 4, 5, 5, stride=2, pad=2, groups=4),
+    Conv(1, 2, 11, 40, 2, 2, 3, stride=2, groups=2),
+    Conv(2, 4, 9, 40, 4, 1, 1, stride=2, groups=4),
     Conv(2, 18, 9, 20, 36, 3, 3, pad=1, groups=2),  # too wide for them
     Conv(70, 3, 7, 7, 3, 3, 3, pad=1, groups=3),  # several parts of a sum
     Conv(1, 64, 7, 7, 64, 3, 3, pad=1, groups=64),  # several groups in a tile

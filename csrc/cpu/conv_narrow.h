@@ -8,6 +8,7 @@
 
 #include "cpu/conv_product.h"
 #include "cpu/narrow_band.h"
+#include "cpu/narrow_columns.h"
 
 namespace pynet::PYNET_ISA {
 namespace {
@@ -22,6 +23,7 @@ struct NarrowLayout {
   index_t band, done;  // elements of scratch for the band and for outputs on their way
 };
 
+constexpr index_t kColumnFilters = 2;  // of a group: more share a load that is made for one of them
 constexpr index_t kTileWork = 150000;  // multiplications of a tile, where small planes allow it
 
 template <class T, template <class> class Args>
@@ -117,6 +119,40 @@ PYNET_INLINE void pack_narrow(const Product<T>& p, index_t g, T* packed) {
   }
 }
 
+// The same for narrow_columns.h: filter by filter, and of each column of taps the topmost first.
+template <class T>
+PYNET_INLINE void pack_columns(const Product<T>& p, index_t g, T* packed) {
+  const T* src = p.weights + p.w_first + g * p.w_group;
+  for (index_t m = 0; m < p.M; ++m) {
+    for (index_t c = 0; c < p.C; ++c) {
+      for (index_t j = 0; j < p.x.taps; ++j) {
+        const T* column = src + m * p.w_row + c * p.w_channel + j * p.w_x;
+        for (index_t i = 0; i < p.y.taps; ++i) {
+          *packed++ = column[(p.y.step < 0 ? p.y.taps - 1 - i : i) * p.w_y];
+        }
+      }
+    }
+  }
+}
+
+// src[x] to every second pixel of a row, x < n. The pixels between are left alone, or, of a row
+// that is written and not added to, become zeros with the first class of pixels; the second is
+// added.
+template <class T>
+PYNET_INLINE index_t place_pairs(const T* src, index_t n, bool add, bool first, T* dst) {
+  constexpr index_t L = kLanes<T>;
+  index_t x = 0;
+  for (; x + L < n; x += L) {
+    const vec<T> v = spread(load(src + x)), none{};
+    PairOf<vec<T>> pair = first ? join(v, none) : join(none, v);
+    T* to = dst + 2 * x - (first ? 0 : 1);
+    if (add || !first) pair = {load(to) + pair.first, load(to + L) + pair.second};
+    store(to, pair.first);
+    store(to + L, pair.second);
+  }
+  return x;
+}
+
 // Finished rows to their pixels; without rows, zeros.
 template <class T>
 void place(const Product<T>& p, index_t y0, index_t y1, const T* done, index_t row, index_t plane,
@@ -142,9 +178,16 @@ void place(const Product<T>& p, index_t y0, index_t y1, const T* done, index_t r
   }
   for (index_t m = 0; m < p.M; ++m) {
     for (index_t y = y0; y < y1; ++y) {
+      T* dst = out + (m * p.out_H + p.y_first + y * p.y_step) * p.out_W;
+      if (!done && p.x_first == 0) zero(dst, p.out_W);  // the other classes come later
       const T* src = done ? done + m * plane + (y - y0) * row : nullptr;
-      T* dst = out + (m * p.out_H + p.y_first + y * p.y_step) * p.out_W + p.x_first;
-      for (index_t x = 0; x < p.x.out; ++x, dst += p.x_step) {
+      dst += p.x_first;
+      index_t x = 0;
+      if (src && p.x_step == 2) {
+        x = place_pairs(src, p.x.out, p.beta != 0, p.x_first == 0, dst);
+        dst += 2 * x;
+      }
+      for (; x < p.x.out; ++x, dst += p.x_step) {
         const T value = src ? src[x] : 0;
         *dst = p.beta != 0 ? *dst + value : value;
       }
@@ -172,9 +215,15 @@ void narrow_class(const Product<T>& p, const NarrowLayout& l, index_t n, index_t
   T* band = filters + l.taps * p.M;
   T* done = band + 2 * l.band;
 
+  // Few filters: down the columns. A column's taps are packed from the top.
+  const ColumnRows<T> columns = p.M <= kColumnFilters && (p.y.step == 1 || p.y.step == -1)
+                                    ? column_rows_for<T>(p.y.taps, p.y.stride)
+                                    : nullptr;
+
   // Straight to the output where whole vectors fit, the last of a row over the one before it.
-  const bool straight = p.beta == 0 && p.y_step == 1 && p.x_step == 1 && p.x.out >= L;
-  const bool in_place = straight && p.x.stride == 1 && stays_inside(p.y) && stays_inside(p.x);
+  const bool whole = p.x.out >= L;
+  const bool straight = whole && p.beta == 0 && p.y_step == 1 && p.x_step == 1;
+  const bool in_place = whole && p.x.stride == 1 && stays_inside(p.y) && stays_inside(p.x);
   const Strip strip = strip_of(p.y, p.x, y0, y1);
   const Source source = in_place ? Source::Image : Source::Band;
   const Windows<T> w = in_place
@@ -182,15 +231,22 @@ void narrow_class(const Product<T>& p, const NarrowLayout& l, index_t n, index_t
                            : windows_of<T>(strip, p.y, band);
   tap_offsets(source, w, p.C, 0, p.y.taps * p.x.taps, p.y, p.x, offsets);
   index_t count = 0;
-  for (index_t y = y0; y < y1; ++y) {
+  for (index_t y = y0; y < y1 && !columns; ++y) {
     for (index_t x = 0; x < p.x.out; x += L, ++count) {
-      const index_t at = straight ? min_of(x, p.x.out - L) : x;
+      const index_t at = whole ? min_of(x, p.x.out - L) : x;
       in_at[count] = (y - y0) * w.out_row + at;
       out_at[count] = straight ? y * p.out_W + at : (y - y0) * l.padded + at;
     }
   }
-  for (index_t i = count; i < count + 3; ++i)
+  for (index_t i = count; i < count + 3 && !columns; ++i)
     in_at[i] = in_at[count - 1], out_at[i] = out_at[count - 1];
+  const index_t column_count = p.C * p.x.taps, vectors = ceil_div(p.x.out, L);
+  for (index_t c = 0; c < p.C && columns; ++c) {  // of each column its topmost tap
+    const index_t top = p.y.step < 0 ? p.y.taps - 1 : 0;
+    for (index_t j = 0; j < p.x.taps; ++j) {
+      offsets[c * p.x.taps + j] = offsets[(c * p.y.taps + top) * p.x.taps + j];
+    }
+  }
 
   // Two bands in turn: what was stored last is not read yet, while it still is on its way.
   const auto image = [&](index_t g) { return p.in + (n * p.groups + g) * p.C * p.y.in * p.x.in; };
@@ -206,8 +262,20 @@ void narrow_class(const Product<T>& p, const NarrowLayout& l, index_t n, index_t
     fill(g + 1);
     const T* in =
         in_place ? image(g) + strip.in_y * p.x.in + strip.in_x : band + (g - g0) % 2 * l.band;
-    pack_narrow(p, g, filters);
-    for (index_t b = 0; b < blocks; ++b) {
+    columns ? pack_columns(p, g, filters) : pack_narrow(p, g, filters);
+    for (index_t m = 0; m < p.M && columns; ++m) {
+      const Columns<T> c{column_count,
+                         filters + m * column_count * p.y.taps,
+                         offsets,
+                         w.tap_row,
+                         straight ? p.out_W : l.padded,
+                         vectors,
+                         whole ? p.x.out - L : (vectors - 1) * L,
+                         p.bias ? p.bias[g * p.M + m] : T(0),
+                         p.relu};
+      columns(c, y1 - y0, in, (straight ? out + y0 * p.out_W : done) + m * plane);
+    }
+    for (index_t b = 0; b < blocks && !columns; ++b) {
       const index_t m0 = p.M * b / blocks, m1 = p.M * (b + 1) / blocks;
       const T* bias = p.bias ? p.bias + g * p.M + m0 : nullptr;
       narrow_rows_for<T>(m1 - m0)(p.C * p.y.taps * p.x.taps, filters + m0, p.M, in, offsets, in_at,

@@ -64,11 +64,48 @@ PYNET_INLINE Strip strip_of(const Axis& y, const Axis& x, index_t y0, index_t y1
   return s;
 }
 
+// The same for both phases of stride 2 at once: even[i] = src[2*i], odd[i] = src[2*i + 1].
+template <class T>
+PYNET_INLINE void copy_pairs(T* even, T* odd, const T* src, index_t evens, index_t odds) {
+  constexpr index_t L = kLanes<T>;
+  const index_t n = min_of(evens, odds);
+  const auto pairs = [&](index_t i) {
+    const PairOf<vec<T>> pair = split(load(src + 2 * i), load(src + 2 * i + L));
+    store(even + i, in_order(pair.first));
+    store(odd + i, in_order(pair.second));
+  };
+  index_t done = 0;
+  if (n >= L) {
+    for (; done + L < n; done += L) pairs(done);
+    pairs(n - L);
+    done = n;
+  }
+  for (index_t i = done; i < evens; ++i) even[i] = src[2 * i];
+  for (index_t i = done; i < odds; ++i) odd[i] = src[2 * i + 1];
+}
+
 // Fills what differs from image to image; the band must have been zero before the first of them.
 template <class T>
 PYNET_INLINE void fill_strip(const Strip& s, const T* image, index_t channels, const Axis& y,
                              const Axis& x, T* band) {
   const Span inside = span_inside(s.in_y, y.in, 1, s.rows);
+  if (x.stride == 2 && s.phases == 2) {
+    const index_t x0 = max_of<index_t>(0, s.in_x), b = x0 - s.in_x;
+    const Span spans[] = {span_inside(s.in_x, x.in, 2, s.width),
+                          span_inside(s.in_x + 1, x.in, 2, s.width)};
+    const Span even = spans[b % 2], odd = spans[1 - b % 2];
+    for (index_t c = 0; c < channels; ++c) {
+      const T* src = image + (c * y.in + s.in_y + inside.begin) * x.in + x0;
+      T* dst = band + c * s.plane + inside.begin * s.row;
+      T* evens = dst + b % 2 * s.width + even.begin;
+      T* odds = dst + (1 - b % 2) * s.width + odd.begin;
+      for (index_t r = inside.begin; r < inside.end; ++r, src += x.in) {
+        copy_pairs(evens, odds, src, even.end - even.begin, odd.end - odd.begin);
+        evens += s.row, odds += s.row;
+      }
+    }
+    return;
+  }
   for (index_t phase = 0; phase < s.phases; ++phase) {
     const Span span = span_inside(s.in_x + phase, x.in, x.stride, s.width);
     const index_t first = s.in_x + phase + span.begin * x.stride;

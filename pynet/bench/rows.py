@@ -238,6 +238,8 @@ def _convolutions() -> Iterator[Row]:
         "1x1-c256": (32, 256, 28, 128, 1, 1, 0, 1, 1),
         "3x3-groups4": (32, 64, 28, 64, 3, 1, 1, 1, 4),
         "3x3-depthwise": (32, 64, 28, 64, 3, 1, 1, 1, 64),
+        "3x3-s2-depthwise": (32, 64, 56, 64, 3, 2, 1, 1, 64),
+        "7x7-depthwise": (32, 64, 28, 64, 7, 1, 3, 1, 64),
         "3x3-dilation2": (32, 64, 28, 64, 3, 1, 2, 2, 1),
     }
     names = ("N", "C", "H", "FN", "F", "stride", "pad", "dilation", "groups")
