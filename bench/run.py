@@ -120,7 +120,7 @@ def main() -> None:
             if args.quick and time.monotonic() - begin > QUICK_SECONDS:
                 print(f"{row.name}: left out, the two minutes are over", file=sys.stderr)
                 continue
-            measured = measure(row, processes, rounds, count)
+            measured = measure(row, processes, rounds, count, 2 if args.quick else rounds)
             for name, why in measured.reasons.items():
                 print(f"{row.name}: {name} {why}", file=sys.stderr)
             if measured.samples:

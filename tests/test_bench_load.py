@@ -67,7 +67,7 @@ class FakeProcess:
 
 def measured(ours: list[bool], theirs: list[bool], count: int) -> rounds.Measured:
     both = [FakeProcess("pynet", ours), FakeProcess("torch", theirs)]
-    return rounds.measure(ROWS["relu/16384"], both, count, 1)
+    return rounds.measure(ROWS["relu/16384"], both, count, 1, count)
 
 
 def test_a_disturbed_sample_is_taken_again() -> None:

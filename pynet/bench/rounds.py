@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from pynet.bench.load import Watch
+from pynet.bench.peers import PEERS
 from pynet.bench.process import Process
 from pynet.bench.ratios import agree
 from pynet.bench.rows import Row
 
-SPIN = 0.15  # seconds for which OpenBLAS's threads still spin after their last call
+PAUSE = 0.005  # seconds: other teams of threads have gone to sleep by then
+SPIN = 0.15  # the same after a peer whose threads spin for longer
 
 
 class Measured(NamedTuple):
@@ -22,10 +24,12 @@ class Measured(NamedTuple):
     reasons: dict[str, str]  # in full
 
 
-def measure(row: Row, processes: Sequence[Process], rounds: int, threads: int) -> Measured:
+def measure(
+    row: Row, processes: Sequence[Process], rounds: int, threads: int, repeats: int
+) -> Measured:
     """Prepare a row in each process, compare what they compute, and time them in turn.
 
-    A disturbed sample is taken again, in all as often for each peer as there are rounds.
+    A disturbed sample is taken again, for each peer so many times in all.
     """
     out: dict[str, str] = {}
     reasons: dict[str, str] = {}
@@ -46,19 +50,21 @@ def measure(row: Row, processes: Sequence[Process], rounds: int, threads: int) -
             out[process.name], reasons[process.name] = state, f"{state}: {what}"
         if process.name == "pynet":
             return Measured({}, out, reasons)
+    time.sleep(SPIN)  # after the peers' last calls in making ready
     samples = {process.name: Watch() for process in taking_part}
     for _ in range(rounds):
         for process in taking_part:
-            _once(process, samples[process.name], rounds, SPIN if threads > 1 else 0.0)
+            _once(process, samples[process.name], repeats)
+            if threads > 1:
+                time.sleep(SPIN if PEERS[process.name].spins else PAUSE)
     return Measured(samples, out, reasons)
 
 
-def _once(process: Process, watch: Watch, most: int, pause: float) -> None:
+def _once(process: Process, watch: Watch, repeats: int) -> None:
     while True:
-        time.sleep(pause)
         sample = process.time()
         disturbed = watch.disturbed(sample)
-        if not disturbed or watch.dropped >= most:
+        if not disturbed or watch.dropped >= repeats:
             watch.keep(sample, disturbed)
             return
         watch.dropped += 1

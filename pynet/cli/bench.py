@@ -37,12 +37,13 @@ def bench(arguments: argparse.Namespace) -> int:
     shown = [name for name in names if name != "pynet"]
     print("\n" + report.heading(shown, short=True), flush=True)
     results = []
+    rounds = 3 if arguments.quick else 7
     for count in dict.fromkeys(arguments.threads or (1, about["threads"])):
         processes, absent = started(names, count, 0.02 if arguments.quick else 0.1)
         for why in absent:
             print(why, file=sys.stderr)
         for row in rows:
-            measured = measure(row, processes, 3 if arguments.quick else 7, count)
+            measured = measure(row, processes, rounds, count, rounds)
             for name, why in measured.reasons.items():
                 print(f"{row.name}: {name} {why}", file=sys.stderr)
             if measured.samples:

@@ -20,21 +20,22 @@ class Entry(NamedTuple):
     maker: str
     needs: tuple[str, ...]  # packages
     quick: bool = False  # its start is quick enough for --quick
+    spins: bool = False  # OpenBLAS's threads, for 0.11 s after its last call
 
 
 PEERS = {
     "pynet": Entry("own", "Core", ("pynet",), True),
     "pynet-eager": Entry("own", "Eager", ("pynet",), True),
-    "reference": Entry("own", "Reference", ("pynet",)),
-    "book": Entry("book_style", "Book", ("numpy",)),
-    "numpy": Entry("plain", "NumPy", ("numpy",), True),
+    "reference": Entry("own", "Reference", ("pynet",), spins=True),
+    "book": Entry("book_style", "Book", ("numpy",), spins=True),
+    "numpy": Entry("plain", "NumPy", ("numpy",), True, spins=True),
     "torch": Entry("torch_eager", "Eager", ("torch",), True),
     "torch-tuned": Entry("torch_eager", "Tuned", ("torch",), True),
     "torch-compile": Entry("torch_eager", "Compiled", ("torch",)),
     "jax": Entry("jax_jit", "Jax", ("jax", "jaxlib")),
-    "sklearn": Entry("sklearn_mlp", "Sklearn", ("sklearn",)),
-    "onnxruntime": Entry("onnx_session", "Onnx", ("onnx", "onnxruntime")),
-    "dezero": Entry("dezero_net", "DeZero", ("dezero",)),
+    "sklearn": Entry("sklearn_mlp", "Sklearn", ("sklearn",), spins=True),
+    "onnxruntime": Entry("onnx_session", "Onnx", ("onnx", "onnxruntime"), True),
+    "dezero": Entry("dezero_net", "DeZero", ("dezero",), spins=True),
     "tinygrad": Entry("tinygrad_jit", "Tinygrad", ("tinygrad",)),
 }
 
