@@ -4,6 +4,7 @@
     python bench/run.py --quick                  a few rows, in two minutes
     python bench/run.py --only step infer/deep   rows whose names begin so
     python bench/run.py --json a.json --picture roofline.png --table docs/performance.md
+    python bench/run.py --from a.json b.json --table docs/performance.md     of runs in parts
 
 A ratio is the peer's time over pynet's: 2x means that pynet is twice as fast. Each peer runs in a
 process of its own with the same number of threads and processors; all are asked in turn
@@ -66,6 +67,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--table", metavar="FILE", help="write the table of the goals into this Markdown file"
     )
+    parser.add_argument(
+        "--from", nargs="+", metavar="FILE", dest="kept", help="show what --json wrote, together"
+    )
     parser.add_argument("--list", action="store_true", help="name the rows and the peers found")
     return parser.parse_args()
 
@@ -82,8 +86,48 @@ def show_machine(about: dict[str, Any], found: dict[str, Any], wake_ups: dict[st
         print(f"{count} threads: wake-up {spinning:.1f} us, of a sleeping team {sleeping:.1f} us")
 
 
+def joined(files: list[str]) -> dict[str, Any]:
+    """Runs in parts as one: of a row that was measured twice the later one."""
+    together: dict[str, Any] = {}
+    rows: dict[tuple[str, int], dict[str, Any]] = {}
+    for name in files:
+        with open(name) as file:
+            run = json.load(file)
+        for key in ("limits", "wake_up"):
+            run[key] = {**together.get(key, {}), **run[key]}
+        rows.update({(found["row"], found["threads"]): found for found in run["results"]})
+        together = run
+    order = {name: i for i, name in enumerate(ROWS)}
+    keys = sorted(rows, key=lambda key: (key[1], order.get(key[0], len(order))))
+    return {**together, "results": [rows[key] for key in keys]}
+
+
+def write(args: argparse.Namespace, run: dict[str, Any]) -> None:
+    """The files that are asked for."""
+    if args.json:
+        with open(args.json, "w") as file:
+            json.dump(run, file, indent=1)
+    if args.table:
+        goals.write_table(args.table, run)
+    if args.picture:
+        from suite.roofline import roofline
+
+        if not run["limits"]:
+            raise SystemExit("--picture needs the limits of the machine, and so a C++ compiler")
+        threads = min(map(int, run["limits"]))
+        save_figure(args.picture, roofline(run["results"], run["limits"][str(threads)], threads))
+
+
 def main() -> None:
     args = parse()
+    if args.kept:
+        run = joined(args.kept)
+        shown = list(dict.fromkeys(name for found in run["results"] for name in found["peers"]))
+        show_machine(run["about"], run["limits"], run["wake_up"])
+        print("\n" + report.heading(shown))
+        print("\n".join(report.line(found, shown) for found in run["results"]))
+        write(args, run)
+        return
     rows, begin = chosen(args), time.monotonic()
     names = [name for name in peers.available() if not args.quick or peers.PEERS[name].quick]
     if args.peers:
@@ -134,18 +178,7 @@ def main() -> None:
                 add(found)
     print("\n" + report.disturbances(results))
 
-    everything = {"about": about, "limits": can, "wake_up": wake_ups, "results": results}
-    if args.json:
-        with open(args.json, "w") as file:
-            json.dump(everything, file, indent=1)
-    if args.table:
-        goals.write_table(args.table, everything)
-    if args.picture:
-        from suite.roofline import roofline
-
-        if not can:
-            raise SystemExit("--picture needs the limits of the machine, and so a C++ compiler")
-        save_figure(args.picture, roofline(results, can[str(threads[0])], threads[0]))
+    write(args, {"about": about, "limits": can, "wake_up": wake_ups, "results": results})
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -128,6 +129,28 @@ def test_the_table(tmp_path: Path) -> None:
     (tmp_path / "no-markers.md").write_text("text")
     with pytest.raises(SystemExit, match="expected the lines"):
         goals.write_table(str(tmp_path / "no-markers.md"), run)
+
+
+def test_runs_in_parts_are_joined(tmp_path: Path) -> None:
+    files = []
+    for i, rows in enumerate(
+        [
+            {"step/lenet5-100": 2.0, "infer/deep-conv-1": 3.0},
+            {"step/lenet5-100": 5.0, "relu/16384": 1.5},
+        ]
+    ):
+        run = {
+            "about": {"commit": str(i)},
+            "limits": {str(i): {}},
+            "wake_up": {},
+            "results": [result(name, 1, torch=ratio) for name, ratio in rows.items()],
+        }
+        files.append(str(tmp_path / f"{i}.json"))
+        Path(files[-1]).write_text(json.dumps(run))
+    together = import_module("run").joined(files)
+    found = [(each["row"], each["peers"]["torch"]["median"]) for each in together["results"]]
+    assert found == [("step/lenet5-100", 5.0), ("infer/deep-conv-1", 3.0), ("relu/16384", 1.5)]
+    assert together["about"]["commit"] == "1" and set(together["limits"]) == {"0", "1"}
 
 
 # ---- whole runs --------------------------------------------------------------------------------
