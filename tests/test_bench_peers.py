@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
 
+import pynet
 from pynet.bench import nets, peers
 from pynet.bench.nets import Affine, Conv, Dropout, MaxPool, Relu
 from pynet.bench.peers.book_style import BatchNormalization, Convolution, Pooling
-from pynet.bench.process import batches
+from pynet.bench.process import batches, started
 from pynet.bench.ratios import agree
-from pynet.bench.rows import Step
+from pynet.bench.rows import ROWS, Step
 from pynet.cli import main
+
+
+@pytest.fixture(autouse=True)
+def threads() -> Iterator[None]:
+    yield
+    pynet.set_num_threads(0)
+
 
 SMALL = nets.Net(
     (Conv(3, 3, 1, 2), Relu(), MaxPool(), Affine(8), nets.BatchNorm(), Relu(), Affine(10)),
@@ -102,6 +111,33 @@ def test_a_step_hands_over_what_it_is_given() -> None:
                 place[...] = other
             ways.append((first, model.step(place if reused else other, u)))
         assert ways[0] == ways[1]
+
+
+# ---- in processes of their own -------------------------------------------------------------------
+
+LIGHT = ("step/two-layer-10", "infer/simple-conv-1", "softmax_cross_entropy/100x10")
+KERNELS = ("batch_norm_relu/100x100x1x1", "adam_update/16384", "max_pool2d_backward/2x2")
+
+
+@pytest.mark.parametrize("name", [n for n in peers.PEERS if n not in ("pynet", "torch-compile")])
+def test_a_peer_computes_the_same(name: str) -> None:
+    if name not in peers.available():
+        pytest.skip(f"{name} is not installed")
+    both, absent = started(["pynet", name], 1, 0.001)
+    try:
+        assert absent == [] and len(both) == 2
+        compared = 0
+        for row in (*LIGHT, *KERNELS):
+            (_, ours), (state, theirs) = (process.prepare(row) for process in both)
+            assert state in ("ready", "unsupported"), (row, theirs)
+            if state == "ready":
+                compared += 1
+                assert agree(ours, theirs, ROWS[row].tolerance) is None, row
+                assert both[1].time().seconds > 0
+        assert compared > 0 or name == "numpy"
+    finally:
+        for process in both:
+            process.close()
 
 
 # ---- pynet bench -------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 // What the machine can do, and what it costs to wake the team.
 #include <benchmark/benchmark.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <thread>
@@ -35,18 +36,35 @@ void triad(benchmark::State& state) {
 }
 BENCHMARK(triad)->Arg(2 << 10)->Arg(32 << 10)->Arg(1 << 20)->Arg(32 << 20);
 
-// A launch of as many empty tiles as threads. range: threads, microseconds of idleness before it
+// A tile that is done when every thread of the team has one: the time until the last has come.
+struct Meeting {
+  std::atomic<int> here{0};
+  int threads;
+};
+
+void meet(const void* args, const pynet::Tile&) {
+  Meeting& meeting = *static_cast<Meeting*>(const_cast<void*>(args));
+  meeting.here.fetch_add(1);
+  // A thread that never comes, on a busy machine, costs its time and does not hang the program.
+  const auto patience = std::chrono::steady_clock::now() + std::chrono::milliseconds(50);
+  while (meeting.here.load() < meeting.threads && std::chrono::steady_clock::now() < patience) {
+  }
+}
+
+// range: threads, microseconds of idleness before it
 void wake_up(benchmark::State& state) {
-  const int threads = static_cast<int>(state.range(0));
-  pynet::set_num_threads(threads);
+  Meeting meeting;
+  meeting.threads = static_cast<int>(state.range(0));
+  pynet::set_num_threads(meeting.threads);
   pynet::Work work{};
-  work.phases = 1, work.tiles[0] = threads, work.cost = 1e9;
-  const pynet::BoundKernel nothing{[](const void*, const pynet::Tile&) {}, nullptr};
-  pynet::launch(work, nothing);
+  work.phases = 1, work.tiles[0] = meeting.threads, work.cost = 1e9;
+  const pynet::BoundKernel kernel{meet, &meeting};
+  pynet::launch(work, kernel);
   for (auto _ : state) {
     std::this_thread::sleep_for(std::chrono::microseconds(state.range(1)));
+    meeting.here.store(0);
     const auto start = std::chrono::steady_clock::now();
-    pynet::launch(work, nothing);
+    pynet::launch(work, kernel);
     const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - start;
     state.SetIterationTime(passed.count());
   }
