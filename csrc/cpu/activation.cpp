@@ -7,9 +7,8 @@ namespace {
 // y = rule(x)
 template <class T, class Rule>
 PYNET_INLINE void forward(const ActivationArgs<T>& args, const Tile& tile, const Rule& rule) {
-  for_tile<T>(args.n, tile, [&](index_t i, auto lanes) {
-    lanes.store(args.y + i, rule(lanes.load(args.x + i)));
-  });
+  for_tile(args.y, args.n, tile,
+           [&](index_t i, auto lanes) { lanes.store(args.y + i, rule(lanes.load(args.x + i))); });
 }
 
 // dx = rule(dout, y), written or added.
@@ -17,7 +16,7 @@ template <class T, class Rule>
 PYNET_INLINE void backward(const ActivationBackwardArgs<T>& args, const Tile& tile,
                            const Rule& rule) {
   if (args.grad == Grad::Write) {
-    for_tile<T>(args.n, tile, [&](index_t i, auto lanes) {
+    for_tile(args.dx, args.n, tile, [&](index_t i, auto lanes) {
       lanes.store(args.dx + i, rule(lanes.load(args.dout + i), lanes.load(args.y + i)));
     });
   } else if (args.grad == Grad::Add) {

@@ -9,7 +9,7 @@ Work add_plan(const AddArgs<T>& args) {
 }
 template <class T>
 void add_run(const AddArgs<T>& args, const Tile& tile) {
-  for_tile<T>(args.n, tile, [&](index_t i, auto lanes) {
+  for_tile(args.y, args.n, tile, [&](index_t i, auto lanes) {
     lanes.store(args.y + i, lanes.load(args.a + i) + lanes.load(args.b + i));
   });
 }
@@ -21,9 +21,8 @@ Work scale_plan(const ScaleArgs<T>& args) {
 template <class T>
 void scale_run(const ScaleArgs<T>& args, const Tile& tile) {
   const vec<T> alpha = splat(args.alpha);
-  for_tile<T>(args.n, tile, [&](index_t i, auto lanes) {
-    lanes.store(args.y + i, alpha * lanes.load(args.x + i));
-  });
+  for_tile(args.y, args.n, tile,
+           [&](index_t i, auto lanes) { lanes.store(args.y + i, alpha * lanes.load(args.x + i)); });
 }
 
 template <class T>
@@ -33,7 +32,7 @@ Work clip_plan(const ClipArgs<T>& args) {
 template <class T>
 void clip_run(const ClipArgs<T>& args, const Tile& tile) {
   const vec<T> low = splat(args.low), high = splat(args.high);
-  for_tile<T>(args.n, tile, [&](index_t i, auto lanes) {
+  for_tile(args.y, args.n, tile, [&](index_t i, auto lanes) {
     vec<T> x = lanes.load(args.x + i);
     x = x < low ? low : x;  // a comparison with NaN is false
     lanes.store(args.y + i, x > high ? high : x);

@@ -55,6 +55,45 @@ PYNET_INLINE void for_vectors(index_t begin, index_t end, const Body& body) {
   if (i < end) body(i, Part{end - i});
 }
 
+// The vectors begin .. end-1 of a row. Where the body may see an element twice, the last vector is
+// a whole one that overlaps the one before.
+template <class T, class Lanes, class Body>
+PYNET_INLINE void for_row(index_t begin, index_t end, bool twice, Lanes whole, const Body& body) {
+  constexpr index_t L = kLanes<T>;
+  index_t i = begin;
+  for (; i + L <= end; i += L) body(i, whole);
+  if (i == end) return;
+  if (twice && end - begin >= L) {
+    body(end - L, Whole{});
+  } else {
+    body(i, Part{end - i});
+  }
+}
+
+// What becomes of a row of results: it is stored, streamed or added.
+enum class Write { Store, Stream, Add };
+
+template <class T>
+PYNET_INLINE Write how_to_write(const T* to, index_t size, index_t row, bool add) {
+  if (add) return Write::Add;
+  return row % kLanes<T> == 0 && can_stream(to, size) ? Write::Stream : Write::Store;
+}
+
+// A row of n elements from `from` to `to`.
+template <class T>
+PYNET_INLINE void write_row(T* to, const T* from, index_t n, Write how) {
+  if (how == Write::Stream) {
+    for (index_t i = 0; i < n; i += kLanes<T>) stream(to + i, load(from + i));
+  } else if (how == Write::Add) {
+    for_vectors<T>(0, n, [&](index_t i, auto lanes) {
+      lanes.store(to + i, lanes.load(to + i) + lanes.load(from + i));
+    });
+  } else {
+    for_row<T>(0, n, true, Whole{},
+               [&](index_t i, auto lanes) { lanes.store(to + i, lanes.load(from + i)); });
+  }
+}
+
 // The vectors of one tile of kChunk elements.
 template <class T, class Body>
 PYNET_INLINE void for_tile(index_t size, const Tile& tile, const Body& body) {

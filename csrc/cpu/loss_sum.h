@@ -1,40 +1,10 @@
 // How a loss adds up: in double, in an order that follows from the shape.
 #pragma once
 
-#include "cpu/kernel.h"
+#include "cpu/wide.h"
 
 namespace pynet::PYNET_ISA {
 namespace {
-
-// The two halves of a vector of floats as doubles.
-struct Halves {
-  vdouble low, high;
-};
-PYNET_INLINE Halves widen(vfloat v) {
-  typedef float Half __attribute__((vector_size(kVectorBytes / 2)));
-  Half half[2];
-  __builtin_memcpy(half, &v, sizeof(v));
-  return {__builtin_convertvector(half[0], vdouble), __builtin_convertvector(half[1], vdouble)};
-}
-
-// A sum of vectors of either type.
-struct WideSum {
-  vdouble low{}, high{};
-
-  PYNET_INLINE void add(vfloat v) {
-    const Halves wide = widen(v);
-    low += wide.low;
-    high += wide.high;
-  }
-  PYNET_INLINE void add(vdouble v) { low += v; }
-  PYNET_INLINE void add_square(vfloat v) {
-    const Halves wide = widen(v);
-    low += wide.low * wide.low;
-    high += wide.high * wide.high;
-  }
-  PYNET_INLINE void add_square(vdouble v) { low += v * v; }
-  PYNET_INLINE double total() const { return sum_lanes<double>(low + high); }
-};
 
 // Phase 0 leaves one partial sum for each tile, phase 1 adds them; a single tile needs no phase 1.
 PYNET_INLINE Work plan_loss(index_t tiles, double cost) {

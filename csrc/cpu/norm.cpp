@@ -9,12 +9,6 @@
 namespace pynet::PYNET_ISA {
 namespace {
 
-// max(0, v), NaN stays NaN: what relu does.
-template <class T>
-PYNET_INLINE vec<T> positive(vec<T> v) {
-  return v <= 0 ? vec<T>{} : v;
-}
-
 // --- forward -------------------------------------------------------------------------------------
 
 // What the phases hand to each other: two sums for each tile and channel, then
@@ -116,7 +110,7 @@ PYNET_INLINE void normalise(const BatchNormArgs<T>& args, const ChannelTile& at,
                        });
   };
   if (args.relu) {
-    write([](vec<T> y) { return positive<T>(y); });
+    write([](vec<T> y) { return relu_of<T>(y); });
   } else {
     write([](vec<T> y) { return y; });
   }

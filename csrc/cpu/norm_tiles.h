@@ -45,21 +45,6 @@ PYNET_INLINE index_t norm_tile(const ChannelTiling& t, const Tile& tile) {
   return tile.phase == 2 ? t.row_tiles * t.column_tiles - 1 - tile.index : tile.index;
 }
 
-// The vectors begin .. end-1 of a row. Where the body may see an element twice, the last vector is
-// a whole one that overlaps the one before.
-template <class T, class Lanes, class Body>
-PYNET_INLINE void for_row(index_t begin, index_t end, bool twice, Lanes whole, const Body& body) {
-  constexpr index_t L = kLanes<T>;
-  index_t i = begin;
-  for (; i + L <= end; i += L) body(i, whole);
-  if (i == end) return;
-  if (twice && end - begin >= L) {
-    body(end - L, Whole{});
-  } else {
-    body(i, Part{end - i});
-  }
-}
-
 // Calls body(i, lanes, values) for the elements i of one tile of an array (N, C, S), where
 // values = of_channel(get), and get(p) is the vector that belongs to the elements from p (C).
 template <class T, class Lanes, class OfChannel, class Body>

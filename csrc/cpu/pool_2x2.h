@@ -19,6 +19,25 @@ PYNET_INLINE vint64 load_places(const std::int32_t* p, double) {
   __builtin_memcpy(&v, p, sizeof(v));
   return __builtin_convertvector(v, vint64);
 }
+// The first n of them, 0 in the other lanes.
+PYNET_INLINE vint32 load_places_n(const std::int32_t* p, index_t n, float) {
+#if defined(__AVX2__) || defined(__AVX512F__)
+  return (vint32)load_n(reinterpret_cast<const float*>(p), n);  // masked loads may take any type
+#else
+  vint32 v{};
+  for (index_t i = 0; i < kLanes<float>; ++i) {
+    if (i < n) v[i] = p[i];
+  }
+  return v;
+#endif
+}
+PYNET_INLINE vint64 load_places_n(const std::int32_t* p, index_t n, double) {
+  vint64 v{};
+  for (index_t i = 0; i < kLanes<double>; ++i) {
+    if (i < n) v[i] = p[i];
+  }
+  return v;
+}
 PYNET_INLINE void store_places(std::int32_t* p, vint32 v) { __builtin_memcpy(p, &v, sizeof(v)); }
 PYNET_INLINE void store_places(std::int32_t* p, vint64 v) {
   const vint32_half narrow = __builtin_convertvector(v, vint32_half);
@@ -103,6 +122,30 @@ PYNET_INLINE void max_row_2x2(const T* top, const T* bottom, index_t OW, T* y, s
   store_n(y, best.value, OW);
   store_places(places, best.where);
   for (index_t ox = 0; ox < OW; ++ox) arg[ox] = places[ox];
+}
+
+// One row of OW windows: their means, the pixels added in their order.
+template <class T>
+PYNET_INLINE void avg_row_2x2(const T* top, const T* bottom, index_t OW, T* y) {
+  constexpr index_t L = kLanes<T>;
+  const auto mean = [](vec<T> top0, vec<T> top1, vec<T> bottom0, vec<T> bottom1) {
+    const PairOf<vec<T>> upper = split(top0, top1), lower = split(bottom0, bottom1);
+    const vec<T> sum = ((upper.first + upper.second) + lower.first) + lower.second;
+    return in_order(sum * static_cast<T>(0.25));
+  };
+  const auto whole = [&](index_t ox) {
+    const T *a = top + 2 * ox, *b = bottom + 2 * ox;
+    store(y + ox, mean(load(a), load(a + L), load(b), load(b + L)));
+  };
+  if (OW >= L) {
+    for (index_t ox = 0; ox + L <= OW; ox += L) whole(ox);
+    if (OW % L) whole(OW - L);  // some windows a second time, with the same result
+    return;
+  }
+  const index_t n0 = min_of(2 * OW, L), n1 = 2 * OW - n0;
+  store_n(y,
+          mean(load_n(top, n0), load_n(top + n0, n1), load_n(bottom, n0), load_n(bottom + n0, n1)),
+          OW);
 }
 
 // One row of OW windows: dout at the pixel that arg names, 0 at the others. Given y, the maxima of

@@ -17,116 +17,189 @@ PYNET_INLINE bool can_collect(const PoolShape& s) {
          s.pad_w <= s.W + 16;
 }
 
+// Rows of windows that are kept at a time, in turn: a pixel is in 3 of them at most, and the next
+// one is laid down before it is needed: a load that follows its stores closely has to wait for
+// them.
+constexpr index_t kWindowRows = 4;
+
+template <class T>
+using Places = typename VecOf<T>::iscalar*;
+
 template <class T>
 struct Given {
-  index_t lead, row;                   // zeros before a row, and its length with all zeros
-  T* values;                           // (OH, row): what the windows of one plane give
-  typename VecOf<T>::iscalar* places;  // (OH, row), of max pooling: which pixel gets it
+  index_t lead, row;  // zeros before a row, and its length with all zeros
+  T* values;          // (kWindowRows, row): what the windows give
+  Places<T> places;   // (kWindowRows, row), of max pooling: which pixel gets it
+  T* lines[2];        // (W), with some to spare: rows of pixels, written out one row later
 };
 
 // In `memory`, which holds as many bytes as `bytes` tells.
 template <class T>
 PYNET_INLINE Given<T> given_of(const PoolShape& s, void* memory, std::size_t* bytes = nullptr) {
+  constexpr index_t L = kLanes<T>;
   Given<T> g;
   g.lead = 2;
-  g.row = g.lead + max_of(s.OW, ceil_div(s.W + s.pad_w, s.stride_w) + kLanes<T> + 1);
+  g.row = g.lead + max_of(s.OW, ceil_div(s.W + s.pad_w, s.stride_w) + 1) + L;
   g.values = static_cast<T*>(memory);
-  g.places = reinterpret_cast<typename VecOf<T>::iscalar*>(g.values + s.OH * g.row);
-  if (bytes) *bytes = static_cast<std::size_t>(2 * s.OH * g.row) * sizeof(T);
+  g.places = reinterpret_cast<Places<T>>(g.values + kWindowRows * g.row);
+  g.lines[0] = reinterpret_cast<T*>(g.places + kWindowRows * g.row);
+  g.lines[1] = g.lines[0] + s.W + 2 * L;
+  if (bytes) {
+    *bytes = static_cast<std::size_t>(2 * (kWindowRows * g.row + s.W + 2 * L)) * sizeof(T);
+  }
   return g;
 }
 
 template <class T>
-PYNET_INLINE void prepare(const PoolShape& s, const Given<T>& g) {
-  for (index_t i = 0; i < s.OH * g.row; ++i) g.values[i] = 0;
-  for (index_t i = 0; i < s.OH * g.row; ++i) g.places[i] = 0;
+PYNET_INLINE std::size_t given_bytes(const PoolShape& s) {
+  std::size_t bytes = 0;
+  given_of<T>(s, nullptr, &bytes);
+  return bytes;
 }
 
-// One plane of dx: each pixel adds up its windows in the order of fy and fx. R is pad_w % S;
-// value(i, k) is what pixel k of each of the windows from i on is given.
-template <int S, int FW, int R, class T, class Value>
-PYNET_INLINE void collect(const PoolShape& s, const Given<T>& g, T* dx, bool add,
+template <class T>
+PYNET_INLINE void prepare(const Given<T>& g) {
+  for (index_t i = 0; i < kWindowRows * g.row; ++i) g.values[i] = 0;
+  for (index_t i = 0; i < kWindowRows * g.row; ++i) g.places[i] = 0;
+}
+
+// One row of pixels, which lies in ROWS rows of windows: from[r] is where row r begins, and fy[r]
+// which row of its windows this is. R is pad_w % S; value(i, k) is what pixel k of each of the
+// windows from i on is given.
+template <int ROWS, int S, int FW, int R, class T, class Value>
+PYNET_INLINE void collect_row(T* to, index_t W, const index_t* from, const index_t* fy,
+                              const Value& value) {
+  constexpr index_t L = kLanes<T>;
+  for (index_t x = 0; x < W; x += S * L) {
+    vec<T> phases[S] = {};
+#pragma GCC unroll 4
+    for (int r = 0; r < ROWS; ++r) {
+      const index_t i = from[r] + x / S;
+      ivec<T> k = place<T>(fy[r] * FW);
+#pragma GCC unroll 4
+      for (int fx = 0; fx < FW; ++fx, k += 1) {
+        const int phase = (fx + S - R) % S;
+        phases[phase] += value(i + (phase + R - fx) / S, k);
+      }
+    }
+    if constexpr (S == 1) {
+      store(to + x, phases[0]);
+    } else {
+      const PairOf<vec<T>> pair = join(spread(phases[0]), spread(phases[1]));
+      store(to + x, pair.first), store(to + x + L, pair.second);
+    }
+  }
+}
+
+// One plane of dx: each pixel adds up its windows in the order of fy and fx. fill(oy, values,
+// places) lays down what a row of windows gives.
+template <int S, int FW, int R, class T, class Fill, class Value>
+PYNET_INLINE void collect(const PoolShape& s, const Given<T>& g, T* dx, Write how, const Fill& fill,
                           const Value& value) {
   constexpr index_t L = kLanes<T>;
-  const index_t H = s.H, W = s.W, OH = s.OH, FH = s.FH, stride = s.stride_h, row = g.row;
-  const auto write = [&](T* p, vec<T> v, index_t n) {
-    if (n >= L) {
-      store(p, add ? load(p) + v : v);
-    } else if (n > 0) {
-      store_n(p, add ? load_n(p, n) + v : v, n);
+  const index_t lead = g.lead + s.pad_w / S;
+  index_t top = s.pad_h / s.stride_h, first = s.pad_h % s.stride_h;  // the last row, and its fy
+  index_t filled = 0;
+  const bool direct = how == Write::Store && s.W % (S * L) == 0;
+  for (index_t y = 0; y < s.H; ++y, dx += s.W) {
+    for (; filled <= top + 1 && filled < s.OH; ++filled) {
+      const index_t to = filled % kWindowRows * g.row + g.lead;
+      fill(filled, g.values + to, g.places + to);
     }
-  };
-  index_t top = s.pad_h / stride, first = s.pad_h % stride;  // the last window of a row, and its fy
-  for (index_t y = 0; y < H; ++y, dx += W) {
-    for (index_t x = 0; x < W; x += S * L) {
-      vec<T> phases[S] = {};
-      index_t i = top * row + g.lead + x / S + s.pad_w / S;
-      for (index_t oy = top, fy = first; oy >= 0 && fy < FH; --oy, fy += stride, i -= row) {
-        if (oy >= OH) continue;
-        ivec<T> k = place<T>(fy * FW);
-#pragma GCC unroll 4
-        for (int fx = 0; fx < FW; ++fx, k += 1) {
-          const int phase = (fx + S - R) % S;
-          phases[phase] += value(i + (phase + R - fx) / S, k);
-        }
-      }
-      if constexpr (S == 1) {
-        write(dx + x, phases[0], W - x);
-      } else {
-        const PairOf<vec<T>> pair = join(spread(phases[0]), spread(phases[1]));
-        write(dx + x, pair.first, W - x), write(dx + x + L, pair.second, W - x - L);
-      }
+    index_t rows = 0, from[3], fys[3];
+    for (index_t oy = top, fy = first; oy >= 0 && fy < s.FH; --oy, fy += s.stride_h) {
+      if (oy < s.OH) from[rows] = oy % kWindowRows * g.row + lead, fys[rows++] = fy;
     }
-    if (++first == stride) first = 0, ++top;
+    T* to = direct ? dx : g.lines[y % 2];
+    switch (rows) {
+      case 0:
+        collect_row<0, S, FW, R>(to, s.W, from, fys, value);
+        break;
+      case 1:
+        collect_row<1, S, FW, R>(to, s.W, from, fys, value);
+        break;
+      case 2:
+        collect_row<2, S, FW, R>(to, s.W, from, fys, value);
+        break;
+      default:
+        collect_row<3, S, FW, R>(to, s.W, from, fys, value);
+    }
+    if (!direct && y > 0) write_row(dx - s.W, g.lines[(y + 1) % 2], s.W, how);
+    if (++first == s.stride_h) first = 0, ++top;
   }
+  if (!direct) write_row(dx - s.W, g.lines[(s.H + 1) % 2], s.W, how);
 }
 
-template <int FW, class T, class Value>
-PYNET_INLINE void collect_wide(const PoolShape& s, const Given<T>& g, T* dx, bool add,
-                               const Value& value) {
+template <int FW, class T, class Fill, class Value>
+PYNET_INLINE void collect_wide(const PoolShape& s, const Given<T>& g, T* dx, Write how,
+                               const Fill& fill, const Value& value) {
   if (s.stride_w == 1) {
-    collect<1, FW, 0>(s, g, dx, add, value);
+    collect<1, FW, 0>(s, g, dx, how, fill, value);
   } else if (s.pad_w % 2 == 0) {
-    collect<2, FW, 0>(s, g, dx, add, value);
+    collect<2, FW, 0>(s, g, dx, how, fill, value);
   } else {
-    collect<2, FW, 1>(s, g, dx, add, value);
+    collect<2, FW, 1>(s, g, dx, how, fill, value);
   }
 }
 
-template <class T, class Value>
-PYNET_INLINE void collect_plane(const PoolShape& s, const Given<T>& g, T* dx, bool add,
-                                const Value& value) {
+template <class T, class Fill, class Value>
+PYNET_INLINE void collect_plane(const PoolShape& s, const Given<T>& g, T* dx, Write how,
+                                const Fill& fill, const Value& value) {
   if (s.FW == 2) {
-    collect_wide<2>(s, g, dx, add, value);
+    collect_wide<2>(s, g, dx, how, fill, value);
   } else {
-    collect_wide<3>(s, g, dx, add, value);
+    collect_wide<3>(s, g, dx, how, fill, value);
+  }
+}
+
+// places[i] = arg[i], as wide as T.
+template <class T>
+PYNET_INLINE void copy_places(Places<T> places, const std::int32_t* arg, index_t n) {
+  constexpr index_t L = kLanes<T>;
+  index_t i = 0;
+  for (; i + L <= n; i += L) {
+    const ivec<T> where = load_places(arg + i, T{});
+    __builtin_memcpy(places + i, &where, sizeof(where));
+  }
+  if (i < n) {
+    const ivec<T> where = load_places_n(arg + i, n - i, T{});
+    __builtin_memcpy(places + i, &where, sizeof(where));
   }
 }
 
 template <class T>
 PYNET_INLINE void max_collect(const PoolShape& s, const Given<T>& g, T* dx, const T* dout,
-                              const std::int32_t* arg, const T* y, bool add) {
-  for (index_t oy = 0; oy < s.OH; ++oy) {
-    T* values = g.values + oy * g.row + g.lead;
-    auto* places = g.places + oy * g.row + g.lead;
-    for (index_t ox = 0; ox < s.OW; ++ox) values[ox] = dout[oy * s.OW + ox];
-    for (index_t ox = 0; y && ox < s.OW; ++ox)
-      values[ox] = y[oy * s.OW + ox] <= 0 ? T(0) : values[ox];
-    for (index_t ox = 0; ox < s.OW; ++ox) places[ox] = arg[oy * s.OW + ox];
-  }
+                              const std::int32_t* arg, const T* y, Write how) {
+  const auto fill = [&](index_t oy, T* values, Places<T> places) {
+    const index_t from = oy * s.OW;
+    for_vectors<T>(0, s.OW, [&](index_t ox, auto lanes) {  // zeros where the row ends
+      const vec<T> d = lanes.load(dout + from + ox);
+      store(values + ox, y ? through_relu<T>(d, lanes.load(y + from + ox)) : d);
+    });
+    copy_places<T>(places, arg + from, s.OW);
+  };
   const auto value = [values = g.values, places = g.places](index_t i, ivec<T> k) {
     ivec<T> place;
     __builtin_memcpy(&place, places + i, sizeof(place));
     return (vec<T>)((place == k) & (ivec<T>)load(values + i));
   };
-  collect_plane(s, g, dx, add, value);
+  collect_plane(s, g, dx, how, fill, value);
 }
 
-// What the windows give is in g.values already.
-template <class T>
-PYNET_INLINE void avg_collect(const PoolShape& s, const Given<T>& g, T* dx, bool add) {
-  collect_plane(s, g, dx, add,
-                [values = g.values](index_t i, ivec<T>) { return load(values + i); });
+// sizes (OW, and ones to whole vectors): pixels in each column of windows, heights(oy) those in a
+// row of them.
+template <class T, class Heights>
+PYNET_INLINE void avg_collect(const PoolShape& s, const Given<T>& g, T* dx, const T* dout,
+                              const T* sizes, const Heights& heights, Write how) {
+  const auto fill = [&](index_t oy, T* values, Places<T>) {
+    const T* row = dout + oy * s.OW;
+    const vec<T> height = splat(heights(oy));
+    for_vectors<T>(0, s.OW, [&](index_t ox, auto lanes) {
+      store(values + ox, lanes.load(row + ox) / (load(sizes + ox) * height));
+    });
+  };
+  const auto value = [values = g.values](index_t i, ivec<T>) { return load(values + i); };
+  collect_plane(s, g, dx, how, fill, value);
 }
 
 }  // namespace

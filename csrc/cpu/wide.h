@@ -90,6 +90,39 @@ PYNET_INLINE double sum_of(const vdouble (&sums)[4]) {
   return sum_lanes<double>((sums[0] + sums[1]) + (sums[2] + sums[3]));
 }
 
+// The two halves of a vector of floats as doubles.
+struct Halves {
+  vdouble low, high;
+};
+PYNET_INLINE Halves widen(vfloat v) {
+#if defined(__AVX2__) && !defined(__AVX512F__)
+  return {_mm256_cvtps_pd(_mm256_castps256_ps128(v)), _mm256_cvtps_pd(_mm256_extractf128_ps(v, 1))};
+#else
+  vfloat_half half[2];
+  __builtin_memcpy(half, &v, sizeof(v));
+  return {__builtin_convertvector(half[0], vdouble), __builtin_convertvector(half[1], vdouble)};
+#endif
+}
+
+// A sum of vectors of either type.
+struct WideSum {
+  vdouble low{}, high{};
+
+  PYNET_INLINE void add(vfloat v) {
+    const Halves wide = widen(v);
+    low += wide.low;
+    high += wide.high;
+  }
+  PYNET_INLINE void add(vdouble v) { low += v; }
+  PYNET_INLINE void add_square(vfloat v) {
+    const Halves wide = widen(v);
+    low += wide.low * wide.low;
+    high += wide.high * wide.high;
+  }
+  PYNET_INLINE void add_square(vdouble v) { low += v * v; }
+  PYNET_INLINE double total() const { return sum_lanes<double>(low + high); }
+};
+
 template <int V>
 struct Count {
   static constexpr int value = V;
