@@ -147,7 +147,6 @@ def gemm(
     A: ArrayLike,
     B: ArrayLike,
     bias: ArrayLike | None = None,
-    *,
     trans_a: bool = False,
     trans_b: bool = False,
     alpha: float = 1.0,

