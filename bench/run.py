@@ -14,8 +14,9 @@ is not measured: its quartiles lie further apart than it lies from 1, or most of
 disturbed. A peer takes part in a row only if it computes the same: 20 steps from equal weights
 (without dropout) must give the same losses, a kernel the same result, within the row's tolerance. A
 step takes a new batch and reads the loss. "limit" is the share of what FMA peak and memory
-bandwidth, measured in this run, allow. "best" is the fastest of torch in all three ways, JAX,
-scikit-learn and onnxruntime, and NumPy for matrix products.
+bandwidth, measured in this run, allow (Winograd's convolution computes less than is counted, and
+passes 100 %). "best" is the fastest of torch in all three ways, JAX, scikit-learn and onnxruntime,
+and NumPy for matrix products.
 
 The rows mnist/... and memory/... are whole processes. mnist/... needs PYNET_DATA and takes long:
 ten seeds, each until the net knows 99 % of the test images, on all threads only.

@@ -35,6 +35,13 @@ def test_what_is_not_our_time_is_somebody_elses() -> None:
     assert load.between(reading(0, 0, None), reading(1, 1, None), 1, 1).foreign == 0
 
 
+def test_a_few_switches_are_nobody_s_fault() -> None:
+    for switches, rate in ((0, 0), (2, 0), (12, 20)):
+        assert load.between(reading(0, 0, None), reading(0.5, 0, None, switches), 1, 1) == (
+            *(0.5, 0, rate),
+        )
+
+
 def test_switches_count_above_the_quietest_sample() -> None:
     watch = load.Watch()
     assert not watch.disturbed(load.Sample(1.0, 0.0, 500.0))  # its own threads, for all we know

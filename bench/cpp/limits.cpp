@@ -82,7 +82,8 @@ int main(int argc, char** argv) {
                 threads, fma_gflops<float>(threads), fma_gflops<double>(threads));
     const std::size_t kib = std::size_t{1} << 10;
     bool first = true;
-    for (std::size_t bytes : {24 * kib, 384 * kib, 8192 * kib, 262144 * kib}) {
+    for (std::size_t bytes :
+         {24 * kib, 384 * kib, 8192 * kib, 16384 * kib, 32768 * kib, 65536 * kib, 262144 * kib}) {
       std::printf("%s\"%zu\": %.2f", first ? "" : ", ", bytes, triad_gbytes(threads, bytes));
       first = false;
     }

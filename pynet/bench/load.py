@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 FOREIGN = 0.05  # of the processors' time, from which on a sample counts as disturbed
 TICKS = 1.5  # of /proc/stat's clock for each processor that may be its rounding
+HOUSEKEEPING = 2  # involuntary switches in a sample that are the system's own
 SWITCHES = 20.0  # involuntary, a second, above the fewest seen of this peer in this row
 
 _STAT = Path("/proc/stat")
@@ -81,7 +82,8 @@ def between(one: Reading, two: Reading, calls: int, count: int) -> Sample:
     if one.busy is not None and two.busy is not None:
         others = (two.busy - one.busy) - (two.own - one.own) - TICKS * _tick() * count
         foreign = max(0.0, others / (wall * count))
-    return Sample(wall / calls, foreign, (two.switches - one.switches) / wall)
+    switches = max(0, two.switches - one.switches - HOUSEKEEPING)
+    return Sample(wall / calls, foreign, switches / wall)
 
 
 class Watch:
