@@ -79,7 +79,12 @@ def _text(error: Exception) -> str:
 
 
 def serve(pipe: Connection, name: str, threads: int, seconds: float) -> None:
-    """What the process does: make a row ready, time it, until the pipe brings None."""
+    """What the process does: make a row ready, time it, until the pipe brings None or is closed."""
+    with suppress(EOFError, BrokenPipeError, KeyboardInterrupt):  # the other end says what happened
+        _serve(pipe, name, threads, seconds)
+
+
+def _serve(pipe: Connection, name: str, threads: int, seconds: float) -> None:
     processors = keep_to(threads)
     try:
         peer = peers.make(name, threads)
