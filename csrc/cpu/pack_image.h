@@ -13,25 +13,10 @@
 // What is then left of packing is copying whole vectors, without a branch for the borders.
 #pragma once
 
-#include "cpu/simd.h"
+#include "cpu/image_band.h"
 
 namespace pynet::PYNET_ISA {
 namespace {
-
-// One axis of a convolution: output p and tap i meet at input p*stride + first + i*step.
-struct Axis {
-  index_t in, out, stride;
-  index_t taps, first, step;
-};
-
-PYNET_INLINE index_t reach(const Axis& a) { return (a.taps - 1) * (a.step < 0 ? -a.step : a.step); }
-// The input under the lowest tap of output 0.
-PYNET_INLINE index_t lowest(const Axis& a) {
-  return a.first + (a.step < 0 ? (a.taps - 1) * a.step : 0);
-}
-PYNET_INLINE bool stays_inside(const Axis& a) {
-  return lowest(a) >= 0 && lowest(a) + (a.out - 1) * a.stride + reach(a) < a.in;
-}
 
 enum class Source { Image, Band, Taps };
 
@@ -57,72 +42,13 @@ struct Windows {
   index_t channel, tap_row, phase, out_row;  // elements from one to the next
 };
 
-// Elements of scratch that a band needs for `rows` x `cols` outputs, with a vector to spare.
-PYNET_INLINE double band_size(const Axis& y, const Axis& x, double channels, double rows,
-                              double cols) {
-  const double phases = static_cast<double>(min_of(x.stride, reach(x) + 1));
-  const double width = cols + static_cast<double>(reach(x) / x.stride);
-  return channels * ((rows - 1) * y.stride + reach(y) + 1) * phases * width + 64;
-}
-
-// The outputs whose tap at `at` + p*stride lies inside of an image of `size`.
-struct Span {
-  index_t begin, end;
-};
-PYNET_INLINE Span span_inside(index_t at, index_t size, index_t stride, index_t outputs) {
-  const index_t begin = at >= 0 ? 0 : min_of(outputs, ceil_div(-at, stride));
-  const index_t end = at >= size ? 0 : min_of(outputs, ceil_div(size - at, stride));
-  return {begin, max_of(begin, end)};
-}
-
-template <class T>
-PYNET_INLINE void zero(T* dst, index_t n) {
-  index_t i = 0;
-  for (; i + kLanes<T> <= n; i += kLanes<T>) store(dst + i, vec<T>{});
-  for (; i < n; ++i) dst[i] = 0;
-}
-
-// dst[i] = src[i*stride] for i < n; may write beyond n, up to a vector.
-template <class T>
-PYNET_INLINE void copy_row(T* dst, const T* src, index_t stride, index_t n) {
-  index_t i = 0;
-  if (stride == 1) {
-    for (; i + kLanes<T> <= n; i += kLanes<T>) store(dst + i, load(src + i));
-    if (i < n) store(dst + i, load_n(src + i, n - i));
-  } else {
-    for (; i < n; ++i) dst[i] = src[i * stride];
-  }
-}
-
 template <class T>
 Windows<T> fill_band(const T* image, index_t channels, const Axis& y, const Axis& x, const Patch& p,
                      T* band) {
-  const index_t phases = min_of(x.stride, reach(x) + 1);
-  const index_t width = p.x1 - p.x0 + reach(x) / x.stride;
-  const index_t rows = (p.y1 - p.y0 - 1) * y.stride + reach(y) + 1;
-  const index_t row = phases * width;
-  const index_t in_y = p.y0 * y.stride + lowest(y), in_x = p.x0 * x.stride + lowest(x);
-  for (index_t phase = 0; phase < phases; ++phase) {
-    const Span span = span_inside(in_x + phase, x.in, x.stride, width);
-    for (index_t c = 0; c < channels; ++c) {
-      const T* src = image + (c * y.in + in_y) * x.in + in_x + phase + span.begin * x.stride;
-      T* dst = band + c * rows * row + phase * width;
-      index_t between = 0;  // rows since the last window began
-      for (index_t r = 0; r < rows; ++r, dst += row, src += x.in) {
-        if (between <= reach(y)) {
-          if (in_y + r < 0 || in_y + r >= y.in) {
-            zero(dst, width);
-          } else {
-            zero(dst, span.begin);
-            copy_row(dst + span.begin, src, x.stride, span.end - span.begin);
-            zero(dst + span.end, width - span.end);
-          }
-        }
-        if (++between == y.stride) between = 0;
-      }
-    }
-  }
-  return {band, rows * row, row, width, y.stride * row};
+  const Strip s = strip_of(y, x, p.y0, p.y1, p.x0, p.x1);
+  if (has_padding(s, y, x)) zero(band, channels * s.plane);
+  fill_strip(s, image, channels, y, x, band);
+  return {band, s.plane, s.row, s.width, y.stride * s.row};
 }
 
 // Taps t0 .. t1-1 of each channel, one row of the patch's pixels for each.
