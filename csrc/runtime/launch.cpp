@@ -1,5 +1,6 @@
 // The one place through which every kernel call goes: scratch memory, then the team.
 #include "pynet/runtime.h"
+#include "runtime/arena.h"
 #include "runtime/thread_team.h"
 
 namespace pynet {
@@ -10,7 +11,7 @@ constexpr double kNanosecondsPerThread = 8000;
 
 class Scratch {
  public:
-  explicit Scratch(std::size_t bytes) : block_(bytes ? pool_allocate(bytes) : nullptr) {}
+  explicit Scratch(std::size_t bytes) : block_(bytes ? scratch_allocate(bytes) : nullptr) {}
   ~Scratch() { pool_free(block_); }
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;

@@ -6,6 +6,7 @@
 #include <new>
 
 #include "pynet/runtime.h"
+#include "runtime/arena.h"
 #include "runtime/fork.h"
 
 #if defined(__linux__)
@@ -47,6 +48,7 @@ struct alignas(kAlign) Header {
   std::size_t bytes;  // of the whole block, header included
   int size_class;
   Header* next;
+  Arena* arena;  // that it belongs to, or null
 };
 static_assert(sizeof(Header) == kAlign, "the header keeps blocks aligned");
 
@@ -88,41 +90,72 @@ void system_free(Header* header) noexcept {
 #endif
 }
 
+thread_local Arena* t_arena = nullptr;
+
+}  // namespace
+
+// Its free blocks. Guarded by the pool's mutex, as everything here.
+class Arena {
+ public:
+  Header* free[kClasses] = {};
+  std::size_t blocks = 0;  // all that belong to it
+  bool dropped = false;
+};
+
+namespace {
+
 class Pool {
  public:
   void* allocate(std::size_t wanted) {
-    if (wanted > largest_) throw std::bad_alloc();
-    const int size_class = class_of(wanted + sizeof(Header));
-    const std::size_t bytes = caching_ ? bytes_of(size_class) : wanted + sizeof(Header);
     std::lock_guard<std::mutex> lock(mutex_);
-    Header* header = free_[size_class];
-    if (header) {
-      free_[size_class] = header->next;
-      stats_.cached -= bytes;
-    } else {
-      header = system_allocate(bytes);
-      if (!header && stats_.cached > 0) {
-        release_locked();
-        header = system_allocate(bytes);
+    return block(wanted, caching_) + 1;
+  }
+
+  // A block is as large as its class here, even where the pool keeps none: the arena does.
+  void* allocate(std::size_t wanted, Arena* arena) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (wanted <= largest_) {
+      Header*& list = arena->free[class_of(wanted + sizeof(Header))];
+      if (Header* header = list) {
+        list = header->next;
+        return header + 1;
       }
-      if (!header) throw std::bad_alloc();
-      ++stats_.system_allocations;
-      *header = Header{bytes, size_class, nullptr};
     }
-    stats_.in_use += bytes;
-    if (stats_.in_use > stats_.peak) stats_.peak = stats_.in_use;
+    Header* header = block(wanted, true);
+    header->arena = arena;
+    ++arena->blocks;
     return header + 1;
   }
 
-  void give_back(void* block) noexcept {
-    if (!block) return;
-    Header* header = static_cast<Header*>(block) - 1;
+  void drop(Arena* arena) noexcept {
     std::lock_guard<std::mutex> lock(mutex_);
-    stats_.in_use -= header->bytes;
-    if (!caching_) return system_free(header);
-    stats_.cached += header->bytes;
-    header->next = free_[header->size_class];
-    free_[header->size_class] = header;
+    arena->dropped = true;
+    std::size_t left = arena->blocks;
+    for (Header*& list : arena->free) {
+      while (Header* header = list) {
+        list = header->next;
+        header->arena = nullptr;
+        give_back_locked(header);
+        --left;
+      }
+    }
+    arena->blocks = left;
+    if (left == 0) delete arena;
+  }
+
+  void give_back(void* given) noexcept {
+    if (!given) return;
+    Header* header = static_cast<Header*>(given) - 1;
+    std::lock_guard<std::mutex> lock(mutex_);
+    Arena* arena = header->arena;
+    if (arena && !arena->dropped) {
+      header->next = arena->free[header->size_class];
+      arena->free[header->size_class] = header;
+      return;
+    }
+    header->arena = nullptr;
+    give_back_locked(header);
+    if (arena && --arena->blocks == 0) delete arena;
   }
 
   MemoryStats stats() {
@@ -142,6 +175,38 @@ class Pool {
   static bool switched_off() {
     const char* value = std::getenv("PYNET_POOL");
     return value && std::strcmp(value, "0") == 0;
+  }
+
+  // The lock is held in what follows.
+  Header* block(std::size_t wanted, bool whole_class) {
+    if (wanted > largest_) throw std::bad_alloc();
+    const int size_class = class_of(wanted + sizeof(Header));
+    const std::size_t bytes = whole_class ? bytes_of(size_class) : wanted + sizeof(Header);
+    Header* header = free_[size_class];
+    if (header) {
+      free_[size_class] = header->next;
+      stats_.cached -= bytes;
+    } else {
+      header = system_allocate(bytes);
+      if (!header && stats_.cached > 0) {
+        release_locked();
+        header = system_allocate(bytes);
+      }
+      if (!header) throw std::bad_alloc();
+      ++stats_.system_allocations;
+      *header = Header{bytes, size_class, nullptr, nullptr};
+    }
+    stats_.in_use += bytes;
+    if (stats_.in_use > stats_.peak) stats_.peak = stats_.in_use;
+    return header;
+  }
+
+  void give_back_locked(Header* header) noexcept {
+    stats_.in_use -= header->bytes;
+    if (!caching_) return system_free(header);
+    stats_.cached += header->bytes;
+    header->next = free_[header->size_class];
+    free_[header->size_class] = header;
   }
 
   std::size_t release_locked() noexcept {
@@ -177,10 +242,21 @@ Pool& pool() {
 
 }  // namespace
 
-void* pool_allocate(std::size_t bytes) { return pool().allocate(bytes); }
+void* pool_allocate(std::size_t bytes) {
+  return t_arena ? pool().allocate(bytes, t_arena) : pool().allocate(bytes);
+}
+void* scratch_allocate(std::size_t bytes) { return pool().allocate(bytes); }
 void pool_free(void* block) noexcept { pool().give_back(block); }
 MemoryStats memory() { return pool().stats(); }
 bool caching() { return pool().caching(); }
 std::size_t release_memory() noexcept { return pool().release(); }
+
+Arena* make_arena() { return new Arena; }
+void drop_arena(Arena* arena) noexcept { pool().drop(arena); }
+Arena* use_arena(Arena* arena) noexcept {
+  Arena* before = t_arena;
+  t_arena = arena;
+  return before;
+}
 
 }  // namespace pynet

@@ -1,0 +1,17 @@
+// Memory of its own for a recorded step: what the pool hands out while an arena is in use stays the
+// arena's, so that the addresses in the recorded calls are nobody else's until the step is dropped.
+// Blocks freed during the recording are handed out again within it: buffers are shared by lifetime.
+#pragma once
+
+#include <cstddef>
+
+namespace pynet {
+
+class Arena;
+
+Arena* make_arena();
+void drop_arena(Arena* arena) noexcept;        // blocks still in use keep it until they are freed
+Arena* use_arena(Arena* arena) noexcept;       // on this thread; null: none. Returns the one before
+void* scratch_allocate(std::size_t bytes);     // from the pool, whatever arena is in use
+
+}  // namespace pynet
