@@ -59,7 +59,7 @@ _SUBMODULES = (
     "viz",
 )
 # Functions that can be called as pynet.NAME, by their module.
-_FUNCTIONS = {"diagnose": "diagnosis", "profile": "diagnosis"}
+_FUNCTIONS = {"diagnose": "diagnosis", "profile": "diagnosis", "capture": "recording"}
 
 __all__ = [
     "__version__",

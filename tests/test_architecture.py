@@ -25,7 +25,7 @@ LEVELS = [
     },
     {"layers", "losses", "params", "penalties", "optimizers", "schedules"},
     {"networks", "viz"},
-    {"diagnosis", "progress", "graph", "ensemble", "callbacks"},
+    {"diagnosis", "progress", "graph", "ensemble", "callbacks", "recording"},
     {"resume", "trainer", "rate_finder"},
     {"search"},
     {"lab", "bench"},

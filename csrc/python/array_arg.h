@@ -173,6 +173,9 @@ template <template <class> class Args, class T>
 void run(const KernelPair<Args>& pair, const Args<T>& args) {
   const Kernel<Args<T>>& kernel = pick<Args>(pair, args);
   const Work work = kernel.plan(args);
+  if (Recording* recording = Recording::current()) {
+    if (!recording->take(pair, kernel, args, work)) return;
+  }
   if (work.cost > kReleaseGil) {
     py::gil_scoped_release release;
     launch(kernel, args, work);

@@ -17,5 +17,6 @@ void bind_reduce(py::module_& m);
 void bind_activation(py::module_& m);
 void bind_loss(py::module_& m);
 void bind_update(py::module_& m);
+void bind_recording(py::module_& m);
 
 }  // namespace pynet

@@ -22,4 +22,5 @@ PYBIND11_MODULE(_core, m) {
   pynet::bind_activation(m);
   pynet::bind_loss(m);
   pynet::bind_update(m);
+  pynet::bind_recording(m);
 }

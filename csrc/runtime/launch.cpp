@@ -1,41 +1,50 @@
 // The one place through which every kernel call goes: scratch memory, then the team.
-#include "pynet/runtime.h"
+#include "runtime/launch.h"
+
 #include "runtime/arena.h"
-#include "runtime/thread_team.h"
 
 namespace pynet {
 namespace {
 
-// A thread is worth waking for about this much work.
+// A thread is worth waking for about this much work, and one that is awake for this much.
 constexpr double kNanosecondsPerThread = 8000;
-
-class Scratch {
- public:
-  explicit Scratch(std::size_t bytes) : block_(bytes ? scratch_allocate(bytes) : nullptr) {}
-  ~Scratch() { pool_free(block_); }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  char* data() const { return static_cast<char*>(block_); }
-
- private:
-  void* block_;
-};
+constexpr double kNanosecondsPerThreadAwake = 3000;
 
 std::size_t round_up(std::size_t bytes) { return (bytes + 127) / 128 * 128; }
 
-int worth_waking(const Work& work) {
-  const double threads = work.cost / kNanosecondsPerThread;
+int worth(double cost, double nanoseconds) {
+  const double threads = cost / nanoseconds;
   return threads < 2 ? 1 : threads > 1024 ? 1024 : static_cast<int>(threads);
 }
 
 }  // namespace
 
 void launch(const Work& work, const BoundKernel& kernel) {
-  TeamLease team(worth_waking(work));
-  const std::size_t shared = round_up(work.shared);
-  const std::size_t local = round_up(work.local);
-  const Scratch scratch(shared + local * static_cast<std::size_t>(team.threads()));
-  team.run(work, kernel, scratch.data(), scratch.data() + shared, local);
+  LaunchSeries series;
+  series.make_room(work);
+  series.begin();
+  series.launch(work, kernel);
+}
+
+LaunchSeries::~LaunchSeries() { pool_free(scratch_); }
+
+void LaunchSeries::make_room(const Work& work) {
+  const int threads = worth(work.cost, kNanosecondsPerThread);
+  if (threads > wanted_) wanted_ = threads;
+  const std::size_t shared = round_up(work.shared), local = round_up(work.local);
+  if (shared > shared_) shared_ = shared;
+  if (local > local_) local_ = local;
+}
+
+void LaunchSeries::begin() {
+  team_.take(wanted_);
+  const std::size_t bytes = shared_ + local_ * static_cast<std::size_t>(team_.threads());
+  if (bytes > 0) scratch_ = static_cast<char*>(scratch_allocate(bytes));
+}
+
+void LaunchSeries::launch(const Work& work, const BoundKernel& kernel) {
+  const int threads = worth(work.cost, kNanosecondsPerThreadAwake);
+  team_.run(work, kernel, threads, scratch_, scratch_ + shared_, local_);
 }
 
 }  // namespace pynet

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <mutex>
 #include <new>
+#include <vector>
 
 #include "pynet/runtime.h"
 #include "runtime/arena.h"
@@ -94,11 +95,12 @@ thread_local Arena* t_arena = nullptr;
 
 }  // namespace
 
-// Its free blocks. Guarded by the pool's mutex, as everything here.
+// Guarded by the pool's mutex.
 class Arena {
  public:
   Header* free[kClasses] = {};
-  std::size_t blocks = 0;  // all that belong to it
+  std::vector<Header*> blocks;  // all that belong to it, until it is dropped
+  std::size_t living = 0;       // those not given back to the pool
   bool dropped = false;
 };
 
@@ -122,25 +124,24 @@ class Pool {
       }
     }
     Header* header = block(wanted, true);
+    arena->blocks.push_back(header);
     header->arena = arena;
-    ++arena->blocks;
+    ++arena->living;
     return header + 1;
   }
 
   void drop(Arena* arena) noexcept {
     std::lock_guard<std::mutex> lock(mutex_);
     arena->dropped = true;
-    std::size_t left = arena->blocks;
     for (Header*& list : arena->free) {
       while (Header* header = list) {
         list = header->next;
         header->arena = nullptr;
         give_back_locked(header);
-        --left;
+        --arena->living;
       }
     }
-    arena->blocks = left;
-    if (left == 0) delete arena;
+    if (arena->living == 0) delete arena;
   }
 
   void give_back(void* given) noexcept {
@@ -155,7 +156,24 @@ class Pool {
     }
     header->arena = nullptr;
     give_back_locked(header);
-    if (arena && --arena->blocks == 0) delete arena;
+    if (arena && --arena->living == 0) delete arena;
+  }
+
+  bool holds(const Arena* arena, const char* data, std::size_t bytes) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    for (const Header* header : arena->blocks) {
+      const char* begin = reinterpret_cast<const char*>(header + 1);
+      const char* end = reinterpret_cast<const char*>(header) + header->bytes;
+      if (begin <= data && data + bytes <= end) return true;
+    }
+    return false;
+  }
+
+  std::size_t size(const Arena* arena) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    std::size_t bytes = 0;
+    for (const Header* header : arena->blocks) bytes += header->bytes;
+    return bytes;
   }
 
   MemoryStats stats() {
@@ -253,6 +271,10 @@ std::size_t release_memory() noexcept { return pool().release(); }
 
 Arena* make_arena() { return new Arena; }
 void drop_arena(Arena* arena) noexcept { pool().drop(arena); }
+bool arena_holds(const Arena* arena, const void* data, std::size_t bytes) {
+  return pool().holds(arena, static_cast<const char*>(data), bytes);
+}
+std::size_t arena_bytes(const Arena* arena) { return pool().size(arena); }
 Arena* use_arena(Arena* arena) noexcept {
   Arena* before = t_arena;
   t_arena = arena;

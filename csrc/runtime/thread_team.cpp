@@ -193,7 +193,7 @@ void set_num_threads(int n) {
   g_threads.store(n == 0 ? default_threads().threads : n);
 }
 
-TeamLease::TeamLease(int wanted) {
+void TeamLease::take(int wanted) {
   const int limit = num_threads();
   const int threads = wanted < limit ? wanted : limit;
   bool free = false;
@@ -212,12 +212,13 @@ TeamLease::~TeamLease() {
   if (threads_ > 1) g_busy.store(false);
 }
 
-void TeamLease::run(const Work& work, const BoundKernel& kernel, void* shared, char* local,
-                    std::size_t local_stride) {
+void TeamLease::run(const Work& work, const BoundKernel& kernel, int threads, void* shared,
+                    char* local, std::size_t local_stride) {
   FloatMode mode;
+  threads = threads < threads_ ? threads : threads_;
   for (int phase = 0; phase < work.phases; ++phase) {
-    const Job job{kernel, phase, work.tiles[phase], shared, local, local_stride, threads_};
-    if (threads_ > 1 && job.tiles > 1 && job.tiles <= kMostTiles) {
+    const Job job{kernel, phase, work.tiles[phase], shared, local, local_stride, threads};
+    if (threads > 1 && job.tiles > 1 && job.tiles <= kMostTiles) {
       g_team->run(job);
     } else {
       run_alone(job);

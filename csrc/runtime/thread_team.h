@@ -9,16 +9,18 @@ namespace pynet {
 // and runs its tiles alone.
 class TeamLease {
  public:
-  explicit TeamLease(int wanted);
+  TeamLease() = default;
   ~TeamLease();
   TeamLease(const TeamLease&) = delete;
   TeamLease& operator=(const TeamLease&) = delete;
 
+  void take(int wanted);
   int threads() const { return threads_; }
 
-  // Runs all tiles of all phases. `local` holds threads() blocks of `local_stride` bytes.
-  // The caller takes part and waits only for tiles that another thread has begun.
-  void run(const Work& work, const BoundKernel& kernel, void* shared, char* local,
+  // Runs all tiles of all phases on at most `threads` threads. `local` holds threads() blocks of
+  // `local_stride` bytes. The caller takes part and waits only for tiles that another thread has
+  // begun.
+  void run(const Work& work, const BoundKernel& kernel, int threads, void* shared, char* local,
            std::size_t local_stride);
 
  private:

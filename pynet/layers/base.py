@@ -121,8 +121,8 @@ class Layer:
         super().__init_subclass__(**kwargs)
         for name in cls.__dict__.get("param_names", ()):
             setattr(cls, name, Parameter(name))
-        cls.takes_train_flg = "train_flg" in _arguments(cls.forward)
-        cls.takes_need_dx = "need_dx" in _arguments(cls.backward)
+        cls.takes_train_flg = "train_flg" in argument_names(cls.forward)
+        cls.takes_need_dx = "need_dx" in argument_names(cls.backward)
 
     def forward(self, x: ArrayLike) -> Any:
         raise NotImplementedError(f"{type(self).__name__} has no forward")
@@ -249,7 +249,7 @@ class Layer:
         return value
 
 
-def _arguments(function: Any) -> tuple[str, ...]:
+def argument_names(function: Any) -> tuple[str, ...]:
     """The names of a function's arguments, read off its code: `inspect` is slow to import."""
     while hasattr(function, "__wrapped__"):
         function = function.__wrapped__

@@ -75,17 +75,25 @@ class Optimizer(Stateful):
         moving, grads = plan
         if None in self.states:
             self.prepare(params)
-        self._begin()
         states = self.states
         if self.elementwise and one_layout(moving, grads, *states):
-            self._step(*(store.flat for store in (moving, grads, *states)))
+            self.step_flat(*(store.flat for store in (moving, grads, *states)))
         else:
+            self._begin()
             for key, p in moving.items():
                 value = self._updated(p, grads[key], [state[key] for state in states])
                 if value is not p:
                     params[key] = value
         for hook in self.hooks:
             hook.after(params)
+
+    def step_flat(self, p: Array, g: Array, *states: Array) -> None:
+        """Move all parameters, given as one array, by one call; the state as one array each too.
+
+        For a recorded step: nothing is checked, and hooks are not asked.
+        """
+        self._begin()
+        self._step(p, g, *states)
 
     def _begin(self) -> None:
         """What happens once per update, before the arrays."""

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "pynet/kernels.h"
+#include "pynet/recording.h"
 
 namespace pynet {
 
@@ -64,12 +65,6 @@ std::size_t release_memory() noexcept;  // gives the cached blocks back; returns
 
 // --- launch --------------------------------------------------------------------------------------
 
-// A kernel bound to its arguments, without its types.
-struct BoundKernel {
-  void (*run)(const void* self, const Tile& tile);
-  const void* self;
-};
-
 // Runs all phases of a kernel on the team. The one place through which every kernel call goes.
 void launch(const Work& work, const BoundKernel& kernel);
 
@@ -98,7 +93,11 @@ const Kernel<Args<double>>& pick(const KernelPair<Args>& pair, const Args<double
 template <template <class> class Args, class T>
 void launch(const KernelPair<Args>& pair, const Args<T>& args) {
   const Kernel<Args<T>>& kernel = pick<Args>(pair, args);
-  launch(kernel, args, kernel.plan(args));
+  const Work work = kernel.plan(args);
+  if (Recording* recording = Recording::current()) {
+    if (!recording->take(pair, kernel, args, work)) return;
+  }
+  launch(kernel, args, work);
 }
 
 }  // namespace pynet

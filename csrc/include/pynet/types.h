@@ -44,6 +44,12 @@ struct Kernel {
   void (*run)(const Args& args, const Tile& tile);
 };
 
+// A kernel bound to its arguments, without its types.
+struct BoundKernel {
+  void (*run)(const void* self, const Tile& tile);
+  const void* self;
+};
+
 // The same kernel for both data types.
 template <template <class> class Args>
 struct KernelPair {

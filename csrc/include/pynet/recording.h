@@ -1,0 +1,178 @@
+// A training step written down: the kernel calls that one run of it made, to be made again at once,
+// without Python, checks or allocation between them.
+//
+//   Recording recording;
+//   recording.start();               // on this thread every launch() is written down, and runs
+//   ... one step ...
+//   recording.stop();
+//   recording.play(0, recording.size());
+//
+// The calls keep their pointers. Memory that the pool handed out meanwhile stays the recording's
+// (runtime/arena.h); all other arrays are held by whoever plays it, and foreign() tells of those
+// that nobody holds.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "pynet/operands.h"
+
+namespace pynet {
+
+class Arena;
+
+// What kernels read or write through a pointer, and so may differ from step to step.
+struct StepNumbers {
+  UpdateState update;
+  RandomState random;
+  float ratio;
+  double loss;
+};
+
+// Lets the pointers of a recorded call lead to numbers of its own.
+template <class Args>
+void own_numbers(Args&, StepNumbers&) {}
+template <class T>
+void own_numbers(UpdateArgs<T>& args, StepNumbers& own) {
+  own.update = *args.state;
+  args.state = &own.update;
+}
+template <class T>
+void own_numbers(DropoutArgs<T>& args, StepNumbers& own) {
+  own.random = *args.state;
+  own.ratio = *args.ratio;
+  args.state = &own.random;
+  args.ratio = &own.ratio;
+}
+template <class T>
+void own_numbers(SoftmaxCrossEntropyArgs<T>& args, StepNumbers& own) {
+  args.loss = &own.loss;
+}
+template <class T>
+void own_numbers(PairLossArgs<T>& args, StepNumbers& own) {
+  args.loss = &own.loss;
+}
+template <class T>
+void own_numbers(SumArgs<T>& args, StepNumbers& own) {
+  args.result = &own.loss;
+}
+
+struct Operand {
+  const void* data;
+  std::size_t bytes;
+  Access access;
+};
+
+// One kernel call, without its types.
+class RecordedCall {
+ public:
+  virtual ~RecordedCall() = default;
+  virtual std::vector<Operand> operands() const = 0;
+  virtual double operations() const = 0;
+
+  const void* kernel = nullptr;  // its place in the KernelTable
+  const char* name = "";
+  int label = 0;  // given by Recording::set_label
+  Work work{};
+  StepNumbers numbers{};
+  BoundKernel bound{};
+  double seconds = 0;  // the shortest time so far; 0: not measured
+};
+
+template <class Args>
+class RecordedCallOf final : public RecordedCall {
+ public:
+  RecordedCallOf(const Kernel<Args>& function, const Args& given) : run(function.run), args(given) {
+    own_numbers(args, numbers);
+    bound = {[](const void* self, const Tile& tile) {
+               const RecordedCallOf& call = *static_cast<const RecordedCallOf*>(self);
+               call.run(call.args, tile);
+             },
+             this};
+  }
+  std::vector<Operand> operands() const override {
+    std::vector<Operand> found;
+    pynet::operands(args, [&](const void* data, index_t bytes, Access access) {
+      found.push_back({data, static_cast<std::size_t>(bytes), access});
+    });
+    return found;
+  }
+  double operations() const override { return pynet::operations(args); }
+
+  void (*run)(const Args& args, const Tile& tile);
+  Args args;
+};
+
+class Recording {
+ public:
+  Recording();
+  ~Recording();
+  Recording(const Recording&) = delete;
+  Recording& operator=(const Recording&) = delete;
+
+  // That of this thread between start() or refresh() and stop(), or null.
+  static Recording* current();
+
+  void start();
+  // Until stop(), launches on this thread are not run: each hands its numbers (learning rate, step
+  // count) to the next call from `first` on, which must be of the same kernel.
+  void refresh(std::size_t first);
+  void stop();
+  bool complete() const { return complete_; }  // whether refresh() met the calls it expected
+
+  // For launch(): whether the call is to be run.
+  template <template <class> class Args, class T>
+  bool take(const KernelPair<Args>& pair, const Kernel<Args<T>>& kernel, const Args<T>& args,
+            const Work& work) {
+    auto call = std::make_unique<RecordedCallOf<Args<T>>>(kernel, args);
+    if (refreshing_) {
+      refresh_next(&pair, call->numbers);
+      return false;
+    }
+    call->kernel = &pair;
+    call->work = work;
+    add(std::move(call));
+    return true;
+  }
+
+  void set_label(int label) { label_ = label; }
+  void hold(const void* data, std::size_t bytes);  // memory that outlives the recording
+  // The first call that reads or writes memory which neither the arena nor hold() knows; size() if
+  // there is none.
+  std::size_t foreign() const;
+
+  // Makes the calls first .. last-1 again. False, and nothing done, where another thread is at it
+  // or another instruction set has been chosen.
+  bool play(std::size_t first, std::size_t last);
+
+  std::size_t size() const { return calls_.size(); }
+  RecordedCall& call(std::size_t i) { return *calls_[i]; }
+  std::size_t bytes() const;  // of the arena
+
+  std::vector<std::unique_ptr<RecordedCall>>& calls() { return calls_; }
+
+ private:
+  void add(std::unique_ptr<RecordedCall> call);
+  void refresh_next(const void* kernel, const StepNumbers& numbers);
+
+  std::vector<std::unique_ptr<RecordedCall>> calls_;
+  struct Range {
+    const char* begin;
+    const char* end;
+  };
+  std::vector<Range> held_;
+  Arena* arena_;
+  const KernelTable* table_;
+  Arena* arena_before_ = nullptr;
+  Recording* before_ = nullptr;
+  int label_ = 0;
+  bool refreshing_ = false, complete_ = true;
+  std::size_t next_ = 0;
+  int plays_ = 0;
+  std::atomic<bool> busy_{false};
+};
+
+}  // namespace pynet

@@ -1,0 +1,124 @@
+#include "pynet/recording.h"
+
+#include <chrono>
+#include <utility>
+
+#include "pynet/runtime.h"
+#include "runtime/arena.h"
+#include "runtime/launch.h"
+
+namespace pynet {
+namespace {
+
+thread_local Recording* t_recording = nullptr;
+
+// Calls are timed in so many plays only: reading the clock costs a tenth of a small kernel.
+constexpr int kTimedPlays = 32;
+
+const char* name_of(const void* kernel) {
+#define PYNET_NAME(name, Args) \
+  if (kernel == &kernels().name) return #name;
+  PYNET_KERNELS(PYNET_NAME)
+#undef PYNET_NAME
+  return "";
+}
+
+double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+}  // namespace
+
+Recording::Recording() : arena_(make_arena()), table_(&kernels()) {}
+
+Recording::~Recording() { drop_arena(arena_); }
+
+Recording* Recording::current() { return t_recording; }
+
+void Recording::start() {
+  before_ = std::exchange(t_recording, this);
+  arena_before_ = use_arena(arena_);
+  refreshing_ = false;
+}
+
+void Recording::refresh(std::size_t first) {
+  before_ = std::exchange(t_recording, this);
+  arena_before_ = use_arena(nullptr);
+  refreshing_ = complete_ = true;
+  next_ = first;
+}
+
+void Recording::stop() {
+  if (t_recording != this) return;
+  t_recording = before_;
+  use_arena(arena_before_);
+}
+
+void Recording::add(std::unique_ptr<RecordedCall> call) {
+  call->name = name_of(call->kernel);
+  call->label = label_;
+  calls_.push_back(std::move(call));
+}
+
+void Recording::refresh_next(const void* kernel, const StepNumbers& numbers) {
+  if (next_ >= calls_.size() || calls_[next_]->kernel != kernel) {
+    complete_ = false;
+    return;
+  }
+  RecordedCall& call = *calls_[next_++];
+  call.numbers.update = numbers.update;
+  call.numbers.random = numbers.random;
+  call.numbers.ratio = numbers.ratio;
+}
+
+void Recording::hold(const void* data, std::size_t bytes) {
+  const char* begin = static_cast<const char*>(data);
+  held_.push_back({begin, begin + bytes});
+}
+
+std::size_t Recording::foreign() const {
+  const auto known = [this](const Operand& operand) {
+    const char* begin = static_cast<const char*>(operand.data);
+    const char* end = begin + operand.bytes;
+    for (const Range& range : held_) {
+      if (range.begin <= begin && end <= range.end) return true;
+    }
+    return operand.bytes == 0 || arena_holds(arena_, operand.data, operand.bytes);
+  };
+  for (std::size_t i = 0; i < calls_.size(); ++i) {
+    for (const Operand& operand : calls_[i]->operands()) {
+      if (!known(operand)) return i;
+    }
+  }
+  return calls_.size();
+}
+
+std::size_t Recording::bytes() const { return arena_bytes(arena_); }
+
+bool Recording::play(std::size_t first, std::size_t last) {
+  if (table_ != &kernels() || busy_.exchange(true)) return false;
+  struct Busy {
+    std::atomic<bool>& busy;
+    ~Busy() { busy.store(false); }
+  } busy{busy_};
+  const bool timed = plays_ < kTimedPlays;
+  plays_ += timed;
+  {
+    LaunchSeries series;
+    for (std::size_t i = first; i < last; ++i) series.make_room(calls_[i]->work);
+    series.begin();
+    double before = timed ? now() : 0;
+    for (std::size_t i = first; i < last; ++i) {
+      RecordedCall& call = *calls_[i];
+      series.launch(call.work, call.bound);
+      if (!timed) continue;
+      const double after = now();
+      const double seconds = after - before;
+      if (call.seconds == 0 || seconds < call.seconds) call.seconds = seconds;
+      before = after;
+    }
+  }
+  return true;
+}
+
+}  // namespace pynet

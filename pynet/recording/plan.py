@@ -1,0 +1,245 @@
+"""A recorded step: the list of its kernel calls, with the memory that they work on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pynet import backend, rng
+from pynet._types import Array
+from pynet.layers.randomized import RandomizedLayer
+from pynet.networks.summary import text_table
+
+_LOSSES = ("softmax_cross_entropy", "sigmoid_cross_entropy", "squared_error")
+_NUMBERS = ("sum", "sum_squares")  # what they find goes to Python, which is not recorded
+_HEADINGS = ("where", "kernel", "us", "share", "Mflop", "GFLOP/s", "MB", "GB/s")
+
+
+Check = Callable[[float, Any], None]
+
+
+class NotRecordable(Exception):
+    """The step ran, but a recording of it would not be the step."""
+
+
+class Call(NamedTuple):
+    """One kernel call: times in seconds, 0 before the first replay."""
+
+    where: str  # the layer and the pass
+    kernel: str
+    operations: float  # multiplications and additions
+    bytes: float  # read and written
+    seconds: float
+
+
+class Plan:
+    """The kernel calls of one step, in order; `print(plan)` shows them as a table.
+
+    `calls` are its rows: the layer, the kernel, the shortest time of the first replays, the
+    arithmetic and the bytes that the kernel has to move at least.
+    """
+
+    def __init__(
+        self, network: Any, optimizer: Any, x: Array, t: Array, check: Check | None = None
+    ) -> None:
+        """Make the step, and record it on the way; NotRecordable where that is not all of it."""
+        self.network, self.optimizer = network, optimizer
+        self.title = f"{type(network).__name__}, {type(optimizer).__name__}, x {x.shape}"
+        self.recording = backend.core().Recording()
+        self._labels: list[tuple[str, Any]] = []
+        labelled = network.last_layer.op == "softmax_cross_entropy" and t.ndim == 1
+        x_batch = backend.empty(x.shape, network.dtype)
+        x_batch[...] = x
+        t_batch = backend.empty(t.shape, np.int64 if labelled else network.dtype)
+        t_batch[...] = t
+        kept = list(self._arrays_of_layers())
+        with self._labelled():
+            with self._on():
+                self.grads = network.gradient(x_batch, t_batch)
+            self.gradient_calls: int = self.recording.size()
+            self.loss = float(network.last_loss)
+            if check is not None:
+                check(self.loss, self.grads)
+            with self._on():
+                self.recording.set_label(self._label("update", None))
+                optimizer.update(network.params, self.grads)
+        scores = network.last_layer.y
+        self.recording.set_inputs(x_batch, t_batch, scores.shape[-1] if labelled else 0)
+        still_there = {id(array) for array in self._arrays_of_layers()}
+        for array in kept:
+            if id(array) in still_there:
+                self.recording.hold(array)
+        for store in (network.params, *optimizer.states):
+            self.recording.hold(store.flat)
+        stores = (network.params, self.grads, *optimizer.states)
+        self._flat = [store.flat for store in stores] if optimizer.elementwise else None
+        self._check()
+
+    def _arrays_of_layers(self) -> Iterator[Array]:
+        """Running statistics, and tables that are made once: what outlives a step."""
+        for _, _, layer in self.network._root.walk():
+            for value in vars(layer).values():
+                if isinstance(value, np.ndarray) and value.size > 0:
+                    yield value
+
+    # ---- recording -----------------------------------------------------------------------------
+
+    def _label(self, text: str, layer: Any) -> int:
+        self._labels.append((text, layer))
+        return len(self._labels) - 1
+
+    @contextmanager
+    def _on(self) -> Iterator[None]:
+        self.recording.start()
+        try:
+            yield
+        finally:
+            self.recording.stop()
+
+    @contextmanager
+    def _labelled(self) -> Iterator[None]:
+        """Let every layer say where a call comes from."""
+        inside = [(path, layer) for path, _, layer in self.network._root.walk()]
+        counts: dict[str, int] = {}
+        current = [self._label("step", None)]
+
+        def announced(method: Callable[..., Any], label: int) -> Callable[..., Any]:
+            def call(*args: Any, **kwargs: Any) -> Any:
+                before, current[0] = current[0], label
+                self.recording.set_label(label)
+                try:
+                    return method(*args, **kwargs)
+                finally:
+                    current[0] = before
+                    self.recording.set_label(before)
+
+            return call
+
+        layers = [*inside, ("", self.network.last_layer)]
+        for path, layer in layers:
+            kind = f"{path}{type(layer).__name__}"
+            counts[kind] = counts.get(kind, 0) + 1
+            for name in ("forward", "backward"):
+                label = self._label(f"{kind}{counts[kind]} {name}", layer)
+                vars(layer)[name] = announced(getattr(layer, name), label)
+        try:
+            yield
+        finally:
+            for _, layer in layers:
+                del vars(layer)["forward"], vars(layer)["backward"]
+
+    def _check(self) -> None:
+        calls = self.calls
+        foreign = self.recording.foreign()
+        if foreign < len(calls):
+            raise NotRecordable(
+                f"{calls[foreign].where}: {calls[foreign].kernel} works on an array made in Python"
+            )
+        for call in calls:
+            if call.kernel in _NUMBERS:
+                raise NotRecordable(f"{call.where}: {call.kernel} hands a number to Python")
+        losses = [i for i, call in enumerate(calls) if call.kernel in _LOSSES]
+        if len(losses) != 1:
+            raise NotRecordable(f"{type(self.network.last_layer).__name__} computes in NumPy")
+        self._loss_call = losses[0]
+        rows = self.recording.rows()
+        self._random = [
+            (i, self._labels[row[1]][1]) for i, row in enumerate(rows) if row[0] == "dropout"
+        ]
+        if not all(isinstance(layer, RandomizedLayer) for _, layer in self._random):
+            raise NotRecordable("a layer draws random numbers that are not its own")
+
+    # ---- replaying -----------------------------------------------------------------------------
+
+    def feed(self, x: Any, t: Any) -> bool:
+        """Hand over a batch; False, and nothing done, where it is of another shape or kind.
+
+        Raises IndexError for a label out of range.
+        """
+        fed: bool = self.recording.feed(x, t)
+        return fed
+
+    def feed_rows(self, x: Array, t: Array, index: Any) -> bool:
+        """Hand over the rows `index` of x and t; False where `feed` has to do it."""
+        fed: bool = self.recording.feed_rows(x, t, index)
+        return fed
+
+    def run(self, check: Callable[[float, Any], None] | None = None) -> float | None:
+        """Make the step with the batch that was handed over; None, and nothing done, if it cannot.
+
+        `check(loss, grads)` is called before the update and may raise.
+        """
+        for call, layer in self._random:
+            seed = rng.current()[0]
+            self.recording.set_random(call, seed, layer.dropout_number, layer.dropout_step)
+        last = self.gradient_calls
+        if check is None:
+            self._refresh()
+            last = self.recording.size()
+        if not self.recording.play(0, last):
+            return None
+        for _, layer in self._random:
+            layer.dropout_step += 1
+        loss: float = self.recording.loss(self._loss_call)
+        self.network.last_loss = self.network.last_layer.loss = loss
+        if check is not None:
+            check(loss, self.grads)
+            self._refresh()
+            self.recording.play(last, self.recording.size())
+        return loss
+
+    def _refresh(self) -> None:
+        """Let the update's kernels see the optimizer's numbers of this step."""
+        self.recording.refresh(self.gradient_calls)
+        try:
+            if self._flat is None:
+                self.optimizer.update(self.network.params, self.grads)
+            else:  # the same without its checks, which the first steps have passed
+                self.optimizer.step_flat(*self._flat)
+        finally:
+            self.recording.stop()
+
+    # ---- looking at it -------------------------------------------------------------------------
+
+    @property
+    def calls(self) -> list[Call]:
+        """The kernel calls in order."""
+        return [
+            Call(self._labels[label][0], name, operations, size, seconds)
+            for name, label, operations, size, seconds in self.recording.rows()
+        ]
+
+    @property
+    def bytes(self) -> int:
+        """The memory that the step works in, beside parameters, state and batch."""
+        size: int = self.recording.bytes()
+        return size
+
+    def __str__(self) -> str:
+        calls = self.calls
+        whole = sum(call.seconds for call in calls) or float("inf")
+        cells = [
+            (
+                call.where,
+                call.kernel,
+                f"{1e6 * call.seconds:.1f}",
+                f"{100 * call.seconds / whole:.1f} %",
+                f"{call.operations / 1e6:.2f}",
+                f"{1e-9 * call.operations / call.seconds:.1f}" if call.seconds else "",
+                f"{call.bytes / 1e6:.3f}",
+                f"{1e-9 * call.bytes / call.seconds:.1f}" if call.seconds else "",
+            )
+            for call in calls
+        ]
+        total = (
+            *(f"{len(calls)} calls", "", f"{1e6 * sum(call.seconds for call in calls):.1f}", ""),
+            *(f"{sum(call.operations for call in calls) / 1e6:.2f}", ""),
+            *(f"{sum(call.bytes for call in calls) / 1e6:.3f}", ""),
+        )
+        table = text_table(_HEADINGS, cells, total)
+        return f"{self.title}\n{table}\n{self.bytes / 1e6:.2f} MB of buffers"
+
+    __repr__ = __str__
