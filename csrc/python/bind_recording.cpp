@@ -18,6 +18,7 @@ class RecordedStep {
   void set_label(int label) { recording_.set_label(label); }
   std::size_t size() const { return recording_.size(); }
   std::size_t foreign() const { return recording_.foreign(); }
+  std::size_t first_copy() const { return recording_.first_copy(); }
   std::size_t bytes() const { return recording_.bytes(); }
 
   void hold(const py::array& array) {
@@ -42,9 +43,9 @@ class RecordedStep {
     if (x.shape() != x_.shape() || t.shape() != t_.shape() || !of_kind(t)) return false;
     const void* labels = labels_of(call, t);
     copy(x_, x_.is_double() ? static_cast<const void*>(x.data<double>()) : x.data<float>());
-    copy(t_, labels ? labels
-                    : x_.is_double() ? static_cast<const void*>(t.data<double>())
-                                     : t.data<float>());
+    copy(t_, labels           ? labels
+             : x_.is_double() ? static_cast<const void*>(t.data<double>())
+                              : t.data<float>());
     return true;
   }
 
@@ -149,6 +150,7 @@ void bind_recording(py::module_& m) {
       .def("set_label", &RecordedStep::set_label, py::arg("label"))
       .def("size", &RecordedStep::size)
       .def("foreign", &RecordedStep::foreign)
+      .def("first_copy", &RecordedStep::first_copy)
       .def("bytes", &RecordedStep::bytes)
       .def("hold", &RecordedStep::hold, py::arg("array"))
       .def("set_inputs", &RecordedStep::set_inputs, py::arg("x"), py::arg("t"), py::arg("classes"))

@@ -10,9 +10,9 @@ namespace pynet {
 class Arena;
 
 Arena* make_arena();
-void drop_arena(Arena* arena) noexcept;        // blocks still in use keep it until they are freed
-Arena* use_arena(Arena* arena) noexcept;       // on this thread; null: none. Returns the one before
-void* scratch_allocate(std::size_t bytes);     // from the pool, whatever arena is in use
+void drop_arena(Arena* arena) noexcept;     // blocks still in use keep it until they are freed
+Arena* use_arena(Arena* arena) noexcept;    // on this thread; null: none. Returns the one before
+void* scratch_allocate(std::size_t bytes);  // from the pool, whatever arena is in use
 bool arena_holds(const Arena* arena, const void* data, std::size_t bytes);  // within one block
 std::size_t arena_bytes(const Arena* arena);
 

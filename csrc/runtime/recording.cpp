@@ -71,6 +71,10 @@ void Recording::refresh_next(const void* kernel, const StepNumbers& numbers) {
   call.numbers.ratio = numbers.ratio;
 }
 
+void Recording::note_copy() {
+  if (!refreshing_ && calls_.size() < first_copy_) first_copy_ = calls_.size();
+}
+
 void Recording::hold(const void* data, std::size_t bytes) {
   const char* begin = static_cast<const char*>(data);
   held_.push_back({begin, begin + bytes});

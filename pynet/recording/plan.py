@@ -82,8 +82,9 @@ class Plan:
         """Running statistics, and tables that are made once: what outlives a step."""
         for _, _, layer in self.network._root.walk():
             for value in vars(layer).values():
-                if isinstance(value, np.ndarray) and value.size > 0:
-                    yield value
+                for array in value if isinstance(value, tuple) else (value,):
+                    if isinstance(array, np.ndarray) and array.size > 0:
+                        yield array
 
     # ---- recording -----------------------------------------------------------------------------
 
@@ -133,11 +134,10 @@ class Plan:
 
     def _check(self) -> None:
         calls = self.calls
-        foreign = self.recording.foreign()
-        if foreign < len(calls):
-            raise NotRecordable(
-                f"{calls[foreign].where}: {calls[foreign].kernel} works on an array made in Python"
-            )
+        for first in (self.recording.foreign(), self.recording.first_copy()):
+            if first < len(calls):
+                where, kernel = calls[first][:2]
+                raise NotRecordable(f"{where}: {kernel} works on an array made in Python")
         for call in calls:
             if call.kernel in _NUMBERS:
                 raise NotRecordable(f"{call.where}: {call.kernel} hands a number to Python")

@@ -1,9 +1,9 @@
 """`pynet.capture`: run a training step, record it, check the recording, then replay it.
 
-    step = pynet.capture(network, optimizer)
-    for x, t in batches(x_train, t_train):
-        loss = step(x, t)
-    print(step.plan)
+step = pynet.capture(network, optimizer)
+for x, t in batches(x_train, t_train):
+    loss = step(x, t)
+print(step.plan)
 """
 
 from __future__ import annotations
@@ -197,4 +197,3 @@ def _equal(a: Any, b: Any) -> bool:
         return bool(a == b)
     first, second = np.asarray(a), np.asarray(b)
     return first.dtype == second.dtype and first.tobytes() == second.tobytes()
-

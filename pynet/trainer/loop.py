@@ -16,6 +16,7 @@ from pynet.checks import real_number, whole_number
 from pynet.loader import SAMPLINGS, Sampler
 from pynet.optimizers import OPTIMIZERS, Optimizer
 from pynet.progress import Progress
+from pynet.recording import CapturedStep
 from pynet.schedules import SCHEDULES, Schedule
 from pynet.serialization import load_checkpoint, save_checkpoint
 from pynet.serialization.files import PathLike
@@ -77,6 +78,8 @@ class Trainer:
         metrics: functions (t, y) -> number by name, measured each epoch on all of the validation
             data, y being what `network.predict` gives for them.
         callbacks: what else happens during the run, see `pynet.callbacks`.
+        capture: record the step and replay it (`pynet.capture`) where network, layers and optimizer
+            are pynet's own; the bits are the same. `step.refusal` says why not.
 
     Attributes: the arguments, `optimizer`, `train_size`, `iter_per_epoch`, `max_iter`,
     `current_iter`, `current_epoch`, `train_loss_list` (per iteration), `train_acc_list` and
@@ -112,6 +115,7 @@ class Trainer:
         validation: tuple[Array, Array] | None = None,
         metrics: Mapping[str, Metric] = MappingProxyType({}),
         callbacks: Sequence[Callback] = (),
+        capture: bool = True,
     ) -> None:
         self.network = network
         self.verbose = verbose
@@ -166,6 +170,8 @@ class Trainer:
         self.train_loss_list: list[float] = []
         self.evaluated_iters: list[int] = []
         self.history: dict[str, list[float]] = {name: [] for name in ("loss", *self.measure.names)}
+        self.capture = capture
+        self.step: CapturedStep | None = None
         self._stopping = False
         self.stop_reason: str | None = None
         self._progress: Progress | None = None
@@ -224,23 +230,16 @@ class Trainer:
     def train_step(self) -> None:
         """Draw a batch, update the parameters, and measure accuracy where an epoch ends."""
         batch = self.sampler.draw(self.current_iter)
-        x, t = self.x_train[batch], self.t_train[batch]
         if self.base_lr is not None and (self.schedule != "constant" or self.rate_factor != 1):
             rate = self._rate(self.current_iter / self.max_iter)
             self.optimizer.lr = self.base_lr * rate * self.rate_factor
 
-        network: Any = self.network
-        if hasattr(network, "last_loss"):
-            network.last_loss = None  # that of this gradient() or none
-        grads = network.gradient(x, t)
-        loss = getattr(network, "last_loss", None)
-        if not (loss is None or math.isfinite(loss)) or not all_finite(grads):
-            raise divergence(self, loss, x, t, grads)
-        self.optimizer.update(network.params, grads)
+        loss = self._step(batch)
         if loss is None or self.loss_after_update:
-            loss = float(network.loss(x, t))
+            x, t = self.x_train[batch], self.t_train[batch]
+            loss = float(self.network.loss(x, t))
             if not math.isfinite(loss):
-                raise divergence(self, loss, x, t, grads)
+                raise divergence(self, loss, x, t, {})
         self.train_loss_list.append(loss)
         if self.verbose:
             print(f"train loss:{loss}")
@@ -254,6 +253,27 @@ class Trainer:
             callback.step(self)
         if done % self.iter_per_epoch == 0:
             self._evaluate()
+
+    def _step(self, batch: Any) -> float | None:
+        """Update the parameters; return the loss before that, None where the network keeps none."""
+
+        def check(loss: float | None, grads: Any) -> None:
+            if not (loss is None or math.isfinite(loss)) or not all_finite(grads):
+                raise divergence(self, loss, self.x_train[batch], self.t_train[batch], grads)
+
+        network: Any = self.network
+        step = self.step
+        if step is None or step.network is not network or step.optimizer is not self.optimizer:
+            step = self.step = CapturedStep(network, self.optimizer)
+        if self.capture and step.refusal is None:
+            return step.run_rows(self.x_train, self.t_train, batch, check)
+        if hasattr(network, "last_loss"):
+            network.last_loss = None  # that of this gradient() or none
+        grads = network.gradient(self.x_train[batch], self.t_train[batch])
+        loss: float | None = getattr(network, "last_loss", None)
+        check(loss, grads)
+        self.optimizer.update(network.params, grads)
+        return loss
 
     def stop(self, reason: str | None = None) -> None:
         """Let `train` return after the step that is running; for a callback or a signal handler.

@@ -139,7 +139,10 @@ class Recording {
   }
 
   void set_label(int label) { label_ = label; }
-  void hold(const void* data, std::size_t bytes);  // memory that outlives the recording
+  // Tells that the next call works on a copy that no kernel made: of another layout or data type.
+  void note_copy();
+  std::size_t first_copy() const { return first_copy_; }  // the call; size() or more: none
+  void hold(const void* data, std::size_t bytes);         // memory that outlives the recording
   // The first call that reads or writes memory which neither the arena nor hold() knows; size() if
   // there is none.
   std::size_t foreign() const;
@@ -171,6 +174,7 @@ class Recording {
   int label_ = 0;
   bool refreshing_ = false, complete_ = true;
   std::size_t next_ = 0;
+  std::size_t first_copy_ = static_cast<std::size_t>(-1);
   int plays_ = 0;
   std::atomic<bool> busy_{false};
 };

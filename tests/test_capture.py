@@ -1,0 +1,448 @@
+"""pynet.capture: a replayed step is the eager step, bit for bit, or it is not replayed at all."""
+
+from __future__ import annotations
+
+import copy
+import os
+import re
+import threading
+import warnings
+
+import numpy as np
+import pytest
+
+import pynet
+from pynet.layers import (
+    Affine,
+    BatchNormalization,
+    Convolution,
+    Dropout,
+    IdentityWithLoss,
+    Layer,
+    Pooling,
+    Relu,
+    Reshape,
+    Sequential,
+    SigmoidWithLoss,
+)
+from pynet.losses import Huber
+from pynet.networks import MultiLayerNet, MultiLayerNetExtend, Network, TwoLayerNet
+from pynet.optimizers import LARS, OPTIMIZERS, SGD, Adam, ClipNorm
+from pynet.recording import CapturedStep
+from pynet.trainer import Trainer
+from tests.layer_cases import LAYERS
+
+N = 6
+# Their forward or backward computes in NumPy: the step stays eager, and says so.
+NOT_RECORDED = {"PRelu", "PRelu of 4-D", "RRelu", "ChannelDropout", "TransposedConvolution"}
+
+
+def batches(shape, classes, dtype=np.float32, count=6, seed=0):
+    rng = np.random.default_rng(seed)
+    return [
+        (rng.standard_normal((N, *shape)).astype(dtype), rng.integers(0, classes, N))
+        for _ in range(count)
+    ]
+
+
+def net_around(name, dtype):
+    """A net with the layer in the middle, so that it gets a gradient and must give one."""
+    make, shape = LAYERS[name]
+    front = Affine.sized(int(np.prod(shape[1:])))
+    layers = [front, *([] if len(shape) == 2 else [Reshape(*shape[1:])]), make(dtype)]
+    return Network(Sequential(*layers, Affine.sized(3)), input_dim=(5,), dtype=dtype)
+
+
+def eager(net, optimizer, data):
+    losses = []
+    for x, t in data:
+        optimizer.update(net.params, net.gradient(x, t))
+        losses.append(net.last_loss)
+    return losses
+
+
+def everything(net, optimizer):
+    """All bits that a step changes."""
+    state = {slot.key: np.array(slot.value) for slot in net.named_state()}
+    arrays = {"params": net.params.flat, **state}
+    for name, store in zip(optimizer.state_names, optimizer.states, strict=True):
+        arrays[name] = store.flat
+    numbers = {**optimizer.numbers, "loss": net.last_loss}
+    return {key: array.tobytes() for key, array in arrays.items()}, numbers
+
+
+def twins(make, optimizer):
+    """Two equal nets with equal optimizers: dropout's numbers too."""
+    np.random.seed(0)
+    pynet.seed(0)
+    net = make()
+    other = copy.deepcopy(net)
+    return net, optimizer(), other, optimizer()
+
+
+def small():
+    return MultiLayerNetExtend(5, [8, 7], 3, use_batchnorm=True, use_dropout=True)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", LAYERS)
+def test_every_layer_replays_bit_for_bit_or_is_refused(name, dtype):
+    net, optimizer, other, other_optimizer = twins(lambda: net_around(name, dtype), SGD)
+    step = CapturedStep(net, optimizer)
+    data = batches((5,), 3, dtype)
+    losses = [step(x, t) for x, t in data]
+    assert losses == eager(other, other_optimizer, data)
+    assert everything(net, optimizer) == everything(other, other_optimizer)
+    if name in NOT_RECORDED:
+        assert step.refusal and step.replays == 0
+    else:
+        assert step.refusal is None
+        assert step.replays == len(data) - 3
+
+
+@pytest.mark.parametrize("cls", OPTIMIZERS.values())
+def test_every_optimizer_replays_bit_for_bit(cls):
+    net, optimizer, other, other_optimizer = twins(small, cls)
+    step = pynet.capture(net, optimizer)
+    data = batches((5,), 3, count=8)
+    losses = []
+    for i, (x, t) in enumerate(data):
+        if "lr" in optimizer.numbers:
+            optimizer.lr = other_optimizer.lr = 0.01 * (i + 1)
+        losses.append(step(x, t))
+        other_optimizer.update(other.params, other.gradient(x, t))
+        assert losses[-1] == other.last_loss
+    assert everything(net, optimizer) == everything(other, other_optimizer)
+    if cls is LARS:  # its rates are norms, computed in Python
+        assert "sum_squares hands a number to Python" in step.refusal
+    else:
+        assert step.replays == 5
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_threads_do_not_change_the_bits(threads):
+    def make():
+        conv = Convolution.sized(16, 3, pad=1)
+        layers = (conv, BatchNormalization.sized(), Relu(), Pooling(2, 2), Dropout(0.3))
+        return Network(Sequential(*layers, Affine.sized(3)), input_dim=(3, 40, 40))
+
+    net, optimizer, other, other_optimizer = twins(make, Adam)
+    data = batches((3, 40, 40), 3)
+    step = pynet.capture(net, optimizer)
+    before = pynet.num_threads()
+    try:
+        pynet.set_num_threads(threads)
+        losses = [step(x, t) for x, t in data]
+    finally:
+        pynet.set_num_threads(before)
+    assert losses == eager(other, other_optimizer, data)
+    assert everything(net, optimizer) == everything(other, other_optimizer)
+
+
+@pytest.mark.parametrize(
+    ("loss", "targets"),
+    [
+        (IdentityWithLoss, lambda rng: rng.standard_normal((N, 3))),
+        (SigmoidWithLoss, lambda rng: rng.integers(0, 2, (N, 3)).astype(np.float32)),
+        (None, lambda rng: np.eye(3)[rng.integers(0, 3, N)]),
+    ],
+)
+def test_targets_of_every_kind(loss, targets):
+    def make():
+        last = None if loss is None else loss()
+        return Network([Affine.sized(4), Relu(), Affine.sized(3)], last, input_dim=(5,))
+
+    net, optimizer, other, other_optimizer = twins(make, SGD)
+    rng = np.random.default_rng(1)
+    data = [(x, targets(rng)) for x, _ in batches((5,), 3)]
+    step = pynet.capture(net, optimizer)
+    assert [step(x, t) for x, t in data] == eager(other, other_optimizer, data)
+    assert step.replays == 3
+    assert everything(net, optimizer) == everything(other, other_optimizer)
+
+
+def test_integers_lists_and_strides_are_batches_too():
+    net, optimizer, other, other_optimizer = twins(lambda: TwoLayerNet(5, 4, 3), SGD)
+    data = [
+        *batches((5,), 3, count=4),
+        (np.arange(2 * N * 5).reshape(N, 10)[:, ::2], np.arange(N) % 3),
+        (np.ones((N, 5), np.float64) / 3, np.zeros(N, np.uint8)),
+        ([[1.0] * 5] * N, [0] * N),
+    ]
+    step = pynet.capture(net, optimizer)
+    assert [step(x, t) for x, t in data] == eager(other, other_optimizer, data)
+    assert everything(net, optimizer) == everything(other, other_optimizer)
+
+
+def test_a_smaller_batch_runs_in_between():
+    net, optimizer, other, other_optimizer = twins(small, Adam)
+    data = batches((5,), 3, count=12)
+    for i in (5, 8, 11):
+        data[i] = data[i][0][:2], data[i][1][:2]
+    step = pynet.capture(net, optimizer)
+    assert [step(x, t) for x, t in data] == eager(other, other_optimizer, data)
+    assert everything(net, optimizer) == everything(other, other_optimizer)
+    assert step.replays == 12 - 3 - 3
+
+
+def test_a_label_out_of_range_changes_nothing():
+    net, optimizer, _, _ = twins(small, Adam)
+    step = pynet.capture(net, optimizer)
+    data = batches((5,), 3)
+    for x, t in data:
+        step(x, t)
+    before = everything(net, optimizer)
+    for bad in (3, -1, 2**40):
+        t = data[0][1].copy()
+        t[4] = bad
+        with pytest.raises(IndexError, match=re.escape(f"got {bad} as element 4")):
+            step(data[0][0], t)
+        with pytest.raises(IndexError, match=re.escape(f"got {bad} as element 4")):
+            step.run_rows(data[0][0], t, np.arange(N))
+        assert everything(net, optimizer) == before
+    with pytest.raises(IndexError, match="index"):
+        step.run_rows(*data[0], np.array([0, 1, 2, 3, 4, N]))
+    with pytest.raises(ValueError, match="expected"):
+        step(np.zeros((N, 4), np.float32), data[0][1])
+    assert everything(net, optimizer) == before
+
+
+def test_settings_changed_on_the_way_count():
+    def change(net, optimizer, i):
+        if i == 5:
+            net.layers["Dropout1"].dropout_ratio = 0.1
+        if i == 9:
+            net.layers["BatchNorm1"].momentum = 0.5
+        if i == 12:
+            net.params["W1"] = np.ones_like(net.params["W1"]) / 7
+            net.layers["Affine2"].b = np.ones(7)
+        if i == 14:
+            net.layers["BatchNorm2"].running_mean = np.full(7, 0.5, np.float32)
+        if i == 17:
+            net.predict(np.ones((3, 5)), False)
+        if i == 18:
+            pynet.seed(3)
+
+    net, optimizer, other, other_optimizer = twins(small, SGD)
+    step = pynet.capture(net, optimizer)
+    pairs = [(net, optimizer), (other, other_optimizer)]
+    data = batches((5,), 3, count=24)
+    for i, (x, t) in enumerate(data):
+        change(*pairs[0], i)
+        change(*pairs[1], i)
+        assert step(x, t) == eager(other, other_optimizer, [(x, t)])[0], i
+    assert everything(net, optimizer) == everything(other, other_optimizer)
+    assert step.replays > 8
+
+
+class Double(Layer):
+    def forward(self, x):
+        return 2 * x
+
+    def backward(self, dout):
+        return 2 * dout
+
+
+class OwnGradient(TwoLayerNet):
+    def gradient(self, x, t):
+        return super().gradient(x, t)
+
+
+class OwnAdam(Adam):
+    pass
+
+
+def replaced():
+    net = TwoLayerNet(5, 4, 3)
+    net.layers["Relu1"].forward = Relu().forward
+    return net
+
+
+@pytest.mark.parametrize(
+    ("make", "optimizer", "reason"),
+    [
+        (lambda: Network([Affine.sized(3), Double()], input_dim=(5,)), SGD, "Double is not one"),
+        (lambda: OwnGradient(5, 4, 3), SGD, "OwnGradient has a gradient of its own"),
+        (lambda: TwoLayerNet(5, 4, 3), OwnAdam, "OwnAdam is not one of"),
+        (lambda: TwoLayerNet(5, 4, 3), lambda: SGD().add_hook(ClipNorm(1)), "ClipNorm is a hook"),
+        (lambda: MultiLayerNet(5, [4], 3, weight_decay_lambda=0.1), SGD, "L2"),
+        (replaced, SGD, "Relu has a forward or backward put in its place"),
+        (lambda: object(), SGD, "object is no pynet.networks.Network"),
+    ],
+)
+def test_refusals_are_named(make, optimizer, reason):
+    with pytest.warns(UserWarning, match=re.escape(reason)):
+        step = pynet.capture(make(), optimizer())
+    assert reason in step.refusal
+    assert reason in repr(step)
+
+
+def test_a_loss_in_numpy_is_refused():
+    def make():
+        return Network([Affine.sized(3)], Huber(), input_dim=(5,))
+
+    net, optimizer, other, other_optimizer = twins(make, SGD)
+    data = [(x, x[:, :3]) for x, _ in batches((5,), 3)]
+    step = pynet.capture(net, optimizer)
+    assert [step(x, t) for x, t in data] == eager(other, other_optimizer, data)
+    assert "works on an array made in Python" in step.refusal
+
+
+def test_what_a_recording_misses_is_found_out(monkeypatch):
+    """A layer that adds in NumPy is caught by the comparison of the first replay."""
+    net, optimizer, other, other_optimizer = twins(lambda: TwoLayerNet(5, 4, 3), SGD)
+    forward = Relu.forward
+    monkeypatch.setattr(Relu, "forward", lambda self, x: np.add(y := forward(self, x), 1, out=y))
+    step = pynet.capture(net, optimizer)
+    data = batches((5,), 3)
+    assert [step(x, t) for x, t in data] == eager(other, other_optimizer, data)
+    assert "replaying it gives another" in step.refusal
+    assert everything(net, optimizer) == everything(other, other_optimizer)
+
+
+def test_arrays_held_by_others_are_not_overwritten():
+    net, optimizer, _, _ = twins(small, Adam)
+    step = pynet.capture(net, optimizer)
+    data = batches((5,), 3)
+    for x, t in data:
+        step(x, t)
+    grads = net.gradient(*data[0])
+    scores = net.predict(data[0][0])
+    kept = grads.flat.copy(), scores.copy()
+    for x, t in data:
+        step(x, t)
+    assert (grads.flat == kept[0]).all()
+    assert (scores == kept[1]).all()
+
+
+def test_memory_is_given_back():
+    def live():
+        net = TwoLayerNet(50, 40, 10)
+        step = pynet.capture(net, SGD())
+        for x, t in batches((50,), 10):
+            step(x, t)
+        return step.plan.bytes
+
+    live()
+    before = pynet.memory()["in_use"]
+    assert live() > 0
+    assert pynet.memory()["in_use"] <= before
+
+
+def test_no_memory_is_asked_for_in_a_replay():
+    net, optimizer, _, _ = twins(small, Adam)
+    step = pynet.capture(net, optimizer)
+    data = batches((5,), 3)
+    for x, t in data:
+        step(x, t)
+    before = pynet.memory()["system_allocations"]
+    for x, t in data:
+        step(x, t)
+    assert pynet.memory()["system_allocations"] == before
+
+
+def test_the_plan_is_a_table():
+    net, optimizer, _, _ = twins(small, Adam)
+    step = pynet.capture(net, optimizer)
+    for x, t in batches((5,), 3):
+        step(x, t)
+    calls = step.plan.calls
+    assert [call.kernel for call in calls[:2]] == ["gemm", "batch_norm"]
+    assert calls[0].operations == 2 * N * 5 * 8
+    assert calls[0].bytes == 4 * (N * 5 + 5 * 8 + 8 + N * 8)
+    assert calls[-1].kernel == "adam_update"
+    assert all(call.seconds > 0 for call in calls)
+    text = str(step.plan)
+    assert "Affine1 forward" in text
+    assert f"{len(calls)} calls" in text
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert "MultiLayerNetExtend, Adam, x (6, 5)" in repr(step)
+
+
+def test_two_threads_with_a_step_each():
+    results = {}
+
+    def train(seed):
+        net = TwoLayerNet(50, 40, 10)
+        for key, param in net.params.items():
+            net.params[key] = np.random.default_rng(seed).standard_normal(param.shape)
+        step = pynet.capture(net, SGD())
+        results[seed] = [step(x, t) for x, t in batches((50,), 10, count=40, seed=seed)]
+
+    threads = [threading.Thread(target=train, args=(seed,)) for seed in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    together = dict(results)
+    for seed in range(4):
+        train(seed)
+    assert results == together
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_forked_child_goes_on():
+    net, optimizer, other, other_optimizer = twins(small, SGD)
+    step = pynet.capture(net, optimizer)
+    data = batches((5,), 3)
+    for x, t in data:
+        step(x, t)
+    expected = eager(other, other_optimizer, [*data, data[0]])[-1]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if child == 0:
+        os._exit(0 if step(*data[0]) == expected else 1)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+def run(capture, sampling="replacement", x_dtype=np.float32, **settings):
+    np.random.seed(0)
+    pynet.seed(0)
+    rng = np.random.default_rng(0)
+    x, t = rng.random((50, 5)).astype(x_dtype), rng.integers(0, 3, 50)
+    trainer = Trainer(
+        *(small(), x, t, x, t),
+        epochs=4,
+        mini_batch_size=8,
+        optimizer="adam",
+        verbose=False,
+        sampling=sampling,
+        capture=capture,
+        **settings,
+    )
+    trainer.train()
+    return trainer
+
+
+@pytest.mark.parametrize("x_dtype", [np.float32, np.float64, np.uint8])
+@pytest.mark.parametrize("sampling", ["replacement", "epoch", "full"])
+def test_a_trainer_captures_and_computes_the_same(sampling, x_dtype):
+    captured, plain = (run(capture, sampling, x_dtype) for capture in (True, False))
+    assert captured.train_loss_list == plain.train_loss_list
+    assert captured.history == plain.history
+    assert captured.network.params.flat.tobytes() == plain.network.params.flat.tobytes()
+    assert plain.step.replays == 0
+    if sampling != "full":
+        assert captured.step.replays > 10
+
+
+def test_a_trainer_with_a_schedule_captures():
+    captured, plain = (run(capture, schedule="cosine") for capture in (True, False))
+    assert captured.train_loss_list == plain.train_loss_list
+    assert captured.step.replays > 10
+
+
+def test_a_trainer_stops_before_a_bad_update():
+    np.random.seed(0)
+    x, t = np.ones((40, 5), np.float32), np.arange(40) % 3
+    trainer = Trainer(TwoLayerNet(5, 4, 3), x, t, x, t, 5, 8, verbose=False)
+    for _ in range(6):
+        trainer.train_step()
+    assert trainer.step.replays == 3
+    before = trainer.network.params.flat.copy()
+    x[:] = np.inf
+    with pytest.raises(FloatingPointError, match="the batch itself is not finite"):
+        trainer.train_step()
+    assert trainer.network.params.flat.tobytes() == before.tobytes()
