@@ -64,13 +64,21 @@ def source_of_ops() -> dict[str, ast.FunctionDef]:
 
 
 IN_STUB = functions(STUB)
-IN_CORE = {name for name in dir(_core) if not name.startswith("_")}
+CLASSES = {node.name: node for node in STUB.body if isinstance(node, ast.ClassDef)}
+IN_CORE = {name for name in dir(_core) if not name.startswith("_")} - set(CLASSES)
 
 
 def test_the_stub_has_every_name_in_order() -> None:
     assert list(IN_STUB) == sorted(IN_CORE)
-    others = [node for node in STUB.body if not isinstance(node, ast.FunctionDef)]
-    assert all(isinstance(node, ast.Expr | ast.ImportFrom) for node in others), "functions only"
+    known = (ast.FunctionDef, ast.ClassDef, ast.Expr, ast.ImportFrom)
+    assert all(isinstance(node, known) for node in STUB.body), "functions and classes only"
+
+
+def test_the_stub_has_every_method_of_the_classes() -> None:
+    for name, stub in CLASSES.items():
+        cls = getattr(_core, name)
+        methods = {method for method in vars(cls) if not method.startswith("_")}
+        assert {node.name for node in stub.body if isinstance(node, ast.FunctionDef)} == methods
 
 
 @pytest.mark.parametrize("name", sorted(IN_CORE | set(IN_STUB)))

@@ -70,6 +70,10 @@ class RecordedStep {
     return recording_.play(first, std::min(last, recording_.size()));
   }
 
+  void set_boundary() { recording_.set_boundary(); }
+  std::size_t boundary() const { return recording_.boundary(); }
+  void optimize() { recording_.optimize(); }
+
   double loss(std::size_t i) { return recording_.call(i).numbers.loss; }
 
   void set_random(std::size_t i, std::uint64_t seed, std::uint32_t layer, std::uint32_t step) {
@@ -156,6 +160,9 @@ void bind_recording(py::module_& m) {
       .def("set_inputs", &RecordedStep::set_inputs, py::arg("x"), py::arg("t"), py::arg("classes"))
       .def("feed", &RecordedStep::feed, py::arg("x"), py::arg("t"))
       .def("feed_rows", &RecordedStep::feed_rows, py::arg("x"), py::arg("t"), py::arg("index"))
+      .def("set_boundary", &RecordedStep::set_boundary)
+      .def("boundary", &RecordedStep::boundary)
+      .def("optimize", &RecordedStep::optimize)
       .def("play", &RecordedStep::play, py::arg("first"), py::arg("last"))
       .def("loss", &RecordedStep::loss, py::arg("call"))
       .def("set_random", &RecordedStep::set_random, py::arg("call"), py::arg("seed"),

@@ -4,6 +4,8 @@
 #pragma once
 
 #include <cstddef>
+#include <utility>
+#include <vector>
 
 namespace pynet {
 
@@ -15,5 +17,7 @@ Arena* use_arena(Arena* arena) noexcept;    // on this thread; null: none. Retur
 void* scratch_allocate(std::size_t bytes);  // from the pool, whatever arena is in use
 bool arena_holds(const Arena* arena, const void* data, std::size_t bytes);  // within one block
 std::size_t arena_bytes(const Arena* arena);
+// Gives back the free blocks that none of these ranges touches.
+void trim_arena(Arena* arena, const std::vector<std::pair<const char*, const char*>>& used);
 
 }  // namespace pynet

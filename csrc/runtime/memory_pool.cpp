@@ -1,9 +1,11 @@
 // A caching allocator: a training step asks for the same sizes again and again, and a fresh page
 // costs more than the arithmetic done on it.
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
 #include <new>
+#include <utility>
 #include <vector>
 
 #include "pynet/runtime.h"
@@ -169,6 +171,33 @@ class Pool {
     return false;
   }
 
+  void trim(Arena* arena, const std::vector<std::pair<const char*, const char*>>& used) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    const auto in_use = [&](const Header* header) {
+      const char* begin = reinterpret_cast<const char*>(header);
+      for (const auto& range : used) {
+        if (range.first < begin + header->bytes && begin < range.second) return true;
+      }
+      return false;
+    };
+    for (Header*& list : arena->free) {
+      Header* rest = std::exchange(list, nullptr);
+      while (Header* header = rest) {
+        rest = header->next;
+        if (in_use(header)) {
+          header->next = list;
+          list = header;
+          continue;
+        }
+        std::vector<Header*>& all = arena->blocks;
+        all.erase(std::find(all.begin(), all.end(), header));
+        --arena->living;
+        header->arena = nullptr;
+        give_back_locked(header);
+      }
+    }
+  }
+
   std::size_t size(const Arena* arena) {
     std::lock_guard<std::mutex> lock(mutex_);
     std::size_t bytes = 0;
@@ -273,6 +302,9 @@ Arena* make_arena() { return new Arena; }
 void drop_arena(Arena* arena) noexcept { pool().drop(arena); }
 bool arena_holds(const Arena* arena, const void* data, std::size_t bytes) {
   return pool().holds(arena, static_cast<const char*>(data), bytes);
+}
+void trim_arena(Arena* arena, const std::vector<std::pair<const char*, const char*>>& used) {
+  pool().trim(arena, used);
 }
 std::size_t arena_bytes(const Arena* arena) { return pool().size(arena); }
 Arena* use_arena(Arena* arena) noexcept {

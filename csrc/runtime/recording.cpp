@@ -5,7 +5,9 @@
 
 #include "pynet/runtime.h"
 #include "runtime/arena.h"
+#include "runtime/fuse_calls.h"
 #include "runtime/launch.h"
+#include "runtime/value_memory.h"
 
 namespace pynet {
 namespace {
@@ -31,7 +33,10 @@ double now() {
 
 Recording::Recording() : arena_(make_arena()), table_(&kernels()) {}
 
-Recording::~Recording() { drop_arena(arena_); }
+Recording::~Recording() {
+  pool_free(slab_);
+  drop_arena(arena_);
+}
 
 Recording* Recording::current() { return t_recording; }
 
@@ -80,24 +85,42 @@ void Recording::hold(const void* data, std::size_t bytes) {
   held_.push_back({begin, begin + bytes});
 }
 
+bool Recording::is_held(const char* begin, const char* end) const {
+  for (const Range& range : held_) {
+    if (range.begin <= begin && end <= range.end) return true;
+  }
+  return false;
+}
+
 std::size_t Recording::foreign() const {
-  const auto known = [this](const Operand& operand) {
-    const char* begin = static_cast<const char*>(operand.data);
-    const char* end = begin + operand.bytes;
-    for (const Range& range : held_) {
-      if (range.begin <= begin && end <= range.end) return true;
-    }
-    return operand.bytes == 0 || arena_holds(arena_, operand.data, operand.bytes);
-  };
   for (std::size_t i = 0; i < calls_.size(); ++i) {
     for (const Operand& operand : calls_[i]->operands()) {
-      if (!known(operand)) return i;
+      if (operand.bytes > 0 && !is_held(operand.data, operand.data + operand.bytes) &&
+          !arena_holds(arena_, operand.data, operand.bytes)) {
+        return i;
+      }
     }
   }
   return calls_.size();
 }
 
-std::size_t Recording::bytes() const { return arena_bytes(arena_); }
+std::size_t Recording::bytes() const { return arena_bytes(arena_) + slab_bytes_; }
+
+void Recording::optimize() {
+  ValueMemory memory([this](const char* begin, const char* end) { return is_held(begin, end); });
+  memory.separate(calls_);
+  fuse_calls(calls_, &boundary_);
+  slab_bytes_ = memory.size(calls_);
+  if (slab_bytes_ > 0) slab_ = scratch_allocate(slab_bytes_);
+  memory.place(calls_, static_cast<char*>(slab_));
+  std::vector<std::pair<const char*, const char*>> used;
+  for (const auto& call : calls_) {
+    for (const Operand& operand : call->operands()) {
+      used.emplace_back(operand.data, operand.data + operand.bytes);
+    }
+  }
+  trim_arena(arena_, used);
+}
 
 bool Recording::play(std::size_t first, std::size_t last) {
   if (table_ != &kernels() || busy_.exchange(true)) return false;

@@ -59,7 +59,7 @@ class Plan:
         with self._labelled():
             with self._on():
                 self.grads = network.gradient(x_batch, t_batch)
-            self.gradient_calls: int = self.recording.size()
+            self.recording.set_boundary()
             self.loss = float(network.last_loss)
             if check is not None:
                 check(self.loss, self.grads)
@@ -69,18 +69,21 @@ class Plan:
         scores = network.last_layer.y
         self.recording.set_inputs(x_batch, t_batch, scores.shape[-1] if labelled else 0)
         still_there = {id(array) for array in self._arrays_of_layers()}
-        for array in kept:
-            if id(array) in still_there:
-                self.recording.hold(array)
-        for store in (network.params, *optimizer.states):
-            self.recording.hold(store.flat)
+        self._kept = [array for array in kept if id(array) in still_there]
+        for array in self._kept:
+            self.recording.hold(array)
         stores = (network.params, self.grads, *optimizer.states)
+        for store in stores:
+            self.recording.hold(store.flat)
         self._flat = [store.flat for store in stores] if optimizer.elementwise else None
         self._check()
 
+    def _layers(self) -> list[Any]:
+        return [*(layer for _, _, layer in self.network._root.walk()), self.network.last_layer]
+
     def _arrays_of_layers(self) -> Iterator[Array]:
         """Running statistics, and tables that are made once: what outlives a step."""
-        for _, _, layer in self.network._root.walk():
+        for layer in self._layers():
             for value in vars(layer).values():
                 for array in value if isinstance(value, tuple) else (value,):
                     if isinstance(array, np.ndarray) and array.size > 0:
@@ -133,6 +136,7 @@ class Plan:
                 del vars(layer)["forward"], vars(layer)["backward"]
 
     def _check(self) -> None:
+        """Raise NotRecordable, or let the recording be what is replayed."""
         calls = self.calls
         for first in (self.recording.foreign(), self.recording.first_copy()):
             if first < len(calls):
@@ -144,13 +148,29 @@ class Plan:
         losses = [i for i, call in enumerate(calls) if call.kernel in _LOSSES]
         if len(losses) != 1:
             raise NotRecordable(f"{type(self.network.last_layer).__name__} computes in NumPy")
-        self._loss_call = losses[0]
-        rows = self.recording.rows()
-        self._random = [
-            (i, self._labels[row[1]][1]) for i, row in enumerate(rows) if row[0] == "dropout"
-        ]
+        self.recording.optimize()
+        self.forget_arrays()
+        rows = [(name, self._labels[label][1]) for name, label, *_ in self.recording.rows()]
+        self._loss_call = next(i for i, (name, _) in enumerate(rows) if name in _LOSSES)
+        self._random = [(i, layer) for i, (name, layer) in enumerate(rows) if name == "dropout"]
         if not all(isinstance(layer, RandomizedLayer) for _, layer in self._random):
             raise NotRecordable("a layer draws random numbers that are not its own")
+
+    def forget_arrays(self) -> None:
+        """Let go of what an eager step left in the layers for their backward.
+
+        A replay works in memory of its own: keeping both would take twice the room.
+        """
+        kept = {id(array) for array in self._kept}
+        for layer in self._layers():
+            gradients = {f"d{name}" for name in getattr(layer, "param_names", ())}
+            for name, value in vars(layer).items():
+                if (
+                    isinstance(value, np.ndarray)
+                    and name not in gradients
+                    and id(value) not in kept
+                ):
+                    vars(layer)[name] = None
 
     # ---- replaying -----------------------------------------------------------------------------
 
@@ -175,7 +195,7 @@ class Plan:
         for call, layer in self._random:
             seed = rng.current()[0]
             self.recording.set_random(call, seed, layer.dropout_number, layer.dropout_step)
-        last = self.gradient_calls
+        last = self.recording.boundary()
         if check is None:
             self._refresh()
             last = self.recording.size()
@@ -193,7 +213,7 @@ class Plan:
 
     def _refresh(self) -> None:
         """Let the update's kernels see the optimizer's numbers of this step."""
-        self.recording.refresh(self.gradient_calls)
+        self.recording.refresh(self.recording.boundary())
         try:
             if self._flat is None:
                 self.optimizer.update(self.network.params, self.grads)

@@ -140,6 +140,7 @@ class CapturedStep:
         difference = _difference((loss, self._state()), replayed)
         if difference is None:
             self._checked = True
+            plan.forget_arrays()
         else:
             self.plan, self.refusal = None, f"replaying it gives another {difference}"
         return loss

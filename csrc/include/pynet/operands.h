@@ -1,10 +1,10 @@
 // What memory each kernel reads and writes, and how much it computes: from its argument struct.
 //
-//   operands(args, visit)   calls visit(pointer, bytes, Access) for every array of the struct
+//   operands(args, visit)   calls visit(&pointer, bytes, Access) for every array of the struct
 //   operations(args)        multiplications and additions, roughly for what is no product
 //
 // A recorded step uses both: to see that no call reaches memory that it does not hold, to find
-// calls that may be made one, and for its table.
+// calls that may be made one, to give values other places, and for its table.
 #pragma once
 
 #include "pynet/kernels.h"
@@ -29,12 +29,12 @@ template <class Visit>
 struct To {
   const Visit& visit;
   template <class T>
-  void read(const T* p, index_t n) const {
-    if (p) visit(p, n * static_cast<index_t>(sizeof(T)), Access::Read);
+  void read(const T*& p, index_t n) const {
+    if (p) visit(&p, n * static_cast<index_t>(sizeof(T)), Access::Read);
   }
   template <class T>
-  void write(T* p, index_t n, Access access = Access::Write) const {
-    if (p) visit(p, n * static_cast<index_t>(sizeof(T)), access);
+  void write(T*& p, index_t n, Access access = Access::Write) const {
+    if (p) visit(&p, n * static_cast<index_t>(sizeof(T)), access);
   }
 };
 
@@ -50,7 +50,7 @@ inline index_t maps(const PoolShape& s) { return s.N * s.C * s.OH * s.OW; }
 // --- products ------------------------------------------------------------------------------------
 
 template <class T, class Visit>
-void operands(const GemmArgs<T>& p, const Visit& visit) {
+void operands(GemmArgs<T>& p, const Visit& visit) {
   const operand::To<Visit> to{visit};
   to.read(p.A, operand::reach(p.batch, p.A_batch, p.M, p.A_row, p.K, p.A_col));
   to.read(p.B, operand::reach(p.batch, p.B_batch, p.K, p.B_row, p.N, p.B_col));
@@ -70,7 +70,7 @@ inline double operations(const ConvShape& s) {
 }
 
 template <class T, class Visit>
-void operands(const Conv2dArgs<T>& p, const Visit& visit) {
+void operands(Conv2dArgs<T>& p, const Visit& visit) {
   const operand::To<Visit> to{visit};
   to.read(p.x, operand::image(p.s));
   to.read(p.W, operand::filters(p.s));
@@ -78,14 +78,14 @@ void operands(const Conv2dArgs<T>& p, const Visit& visit) {
   to.write(p.y, operand::maps(p.s));
 }
 template <class T, class Visit>
-void operands(const Conv2dDxArgs<T>& p, const Visit& visit) {
+void operands(Conv2dDxArgs<T>& p, const Visit& visit) {
   const operand::To<Visit> to{visit};
   to.read(p.dout, operand::maps(p.s));
   to.read(p.W, operand::filters(p.s));
   to.write(p.dx, operand::image(p.s), operand::written(p.grad));
 }
 template <class T, class Visit>
-void operands(const Conv2dDwArgs<T>& p, const Visit& visit) {
+void operands(Conv2dDwArgs<T>& p, const Visit& visit) {
   const operand::To<Visit> to{visit};
   to.read(p.dout, operand::maps(p.s));
   to.read(p.x, operand::image(p.s));
@@ -105,13 +105,13 @@ double operations(const Conv2dDwArgs<T>& p) {
 }
 
 template <class T, class Visit>
-void operands(const Im2colArgs<T>& p, const Visit& visit) {
+void operands(Im2colArgs<T>& p, const Visit& visit) {
   const operand::To<Visit> to{visit};
   to.read(p.x, operand::image(p.s));
   to.write(p.col, operand::columns(p.s));
 }
 template <class T, class Visit>
-void operands(const Col2imArgs<T>& p, const Visit& visit) {
+void operands(Col2imArgs<T>& p, const Visit& visit) {
   const operand::To<Visit> to{visit};
   to.read(p.col, operand::columns(p.s));
   to.write(p.x, operand::image(p.s));
@@ -120,48 +120,49 @@ void operands(const Col2imArgs<T>& p, const Visit& visit) {
 // --- pooling and resampling ----------------------------------------------------------------------
 
 template <class T, class Visit>
-void operands(const MaxPool2dArgs<T>& p, const Visit& visit) {
+void operands(MaxPool2dArgs<T>& p, const Visit& visit) {
   const operand::To<Visit> to{visit};
   to.read(p.x, operand::image(p.s));
   to.write(p.y, operand::maps(p.s));
   to.write(p.arg, operand::maps(p.s));
 }
 template <class T, class Visit>
-void operands(const MaxPool2dBackwardArgs<T>& p, const Visit& visit) {
+void operands(MaxPool2dBackwardArgs<T>& p, const Visit& visit) {
   const operand::To<Visit> to{visit};
   to.read(p.dout, operand::maps(p.s));
   to.read(p.arg, operand::maps(p.s));
+  to.read(p.y, operand::maps(p.s));
   to.write(p.dx, operand::image(p.s), operand::written(p.grad));
 }
 template <class T, class Visit>
-void operands(const AvgPool2dArgs<T>& p, const Visit& visit) {
+void operands(AvgPool2dArgs<T>& p, const Visit& visit) {
   const operand::To<Visit> to{visit};
   to.read(p.x, operand::image(p.s));
   to.write(p.y, operand::maps(p.s));
 }
 template <class T, class Visit>
-void operands(const AvgPool2dBackwardArgs<T>& p, const Visit& visit) {
+void operands(AvgPool2dBackwardArgs<T>& p, const Visit& visit) {
   const operand::To<Visit> to{visit};
   to.read(p.dout, operand::maps(p.s));
   to.write(p.dx, operand::image(p.s), operand::written(p.grad));
 }
 
 template <class T, class Visit>
-void operands_of_grid(const ResampleGrid<T>& g, const operand::To<Visit>& to) {
+void operands_of_grid(ResampleGrid<T>& g, const operand::To<Visit>& to) {
   to.read(g.rows, g.OH * g.P);
   to.read(g.row_weights, g.OH * g.P);
   to.read(g.columns, g.OW * g.Q);
   to.read(g.column_weights, g.OW * g.Q);
 }
 template <class T, class Visit>
-void operands(const Resample2dArgs<T>& p, const Visit& visit) {
+void operands(Resample2dArgs<T>& p, const Visit& visit) {
   const operand::To<Visit> to{visit};
   operands_of_grid(p.grid, to);
   to.read(p.x, p.grid.planes * p.grid.H * p.grid.W);
   to.write(p.y, p.grid.planes * p.grid.OH * p.grid.OW);
 }
 template <class T, class Visit>
-void operands(const Resample2dBackwardArgs<T>& p, const Visit& visit) {
+void operands(Resample2dBackwardArgs<T>& p, const Visit& visit) {
   const operand::To<Visit> to{visit};
   operands_of_grid(p.grid, to);
   to.read(p.dout, p.grid.planes * p.grid.OH * p.grid.OW);
@@ -171,7 +172,7 @@ void operands(const Resample2dBackwardArgs<T>& p, const Visit& visit) {
 // --- normalisation -------------------------------------------------------------------------------
 
 template <class T, class Visit>
-void operands(const BatchNormArgs<T>& p, const Visit& visit) {
+void operands(BatchNormArgs<T>& p, const Visit& visit) {
   const operand::To<Visit> to{visit};
   to.read(p.x, p.N * p.C * p.S);
   to.read(p.gamma, p.C);
@@ -183,10 +184,11 @@ void operands(const BatchNormArgs<T>& p, const Visit& visit) {
   to.write(p.y, p.N * p.C * p.S);
 }
 template <class T, class Visit>
-void operands(const BatchNormBackwardArgs<T>& p, const Visit& visit) {
+void operands(BatchNormBackwardArgs<T>& p, const Visit& visit) {
   const operand::To<Visit> to{visit};
   to.read(p.dout, p.N * p.C * p.S);
   to.read(p.x, p.N * p.C * p.S);
+  to.read(p.y, p.N * p.C * p.S);
   to.read(p.gamma, p.C);
   to.read(p.mean, p.C);
   to.read(p.std, p.C);
@@ -195,7 +197,7 @@ void operands(const BatchNormBackwardArgs<T>& p, const Visit& visit) {
   to.write(p.dx, p.N * p.C * p.S, operand::written(p.grad));
 }
 template <class T, class Visit>
-void operands(const GroupNormArgs<T>& p, const Visit& visit) {
+void operands(GroupNormArgs<T>& p, const Visit& visit) {
   const operand::To<Visit> to{visit};
   to.read(p.x, p.N * p.C * p.S);
   to.read(p.gamma, p.C);
@@ -205,7 +207,7 @@ void operands(const GroupNormArgs<T>& p, const Visit& visit) {
   to.write(p.y, p.N * p.C * p.S);
 }
 template <class T, class Visit>
-void operands(const GroupNormBackwardArgs<T>& p, const Visit& visit) {
+void operands(GroupNormBackwardArgs<T>& p, const Visit& visit) {
   const operand::To<Visit> to{visit};
   to.read(p.dout, p.N * p.C * p.S);
   to.read(p.x, p.N * p.C * p.S);
@@ -217,14 +219,14 @@ void operands(const GroupNormBackwardArgs<T>& p, const Visit& visit) {
   to.write(p.dx, p.N * p.C * p.S, operand::written(p.grad));
 }
 template <class T, class Visit>
-void operands(const LocalResponseNormArgs<T>& p, const Visit& visit) {
+void operands(LocalResponseNormArgs<T>& p, const Visit& visit) {
   const operand::To<Visit> to{visit};
   to.read(p.x, p.N * p.C * p.S);
   to.write(p.scale, p.N * p.C * p.S);
   to.write(p.y, p.N * p.C * p.S);
 }
 template <class T, class Visit>
-void operands(const LocalResponseNormBackwardArgs<T>& p, const Visit& visit) {
+void operands(LocalResponseNormBackwardArgs<T>& p, const Visit& visit) {
   const operand::To<Visit> to{visit};
   to.read(p.dout, p.N * p.C * p.S);
   to.read(p.x, p.N * p.C * p.S);
@@ -236,66 +238,66 @@ void operands(const LocalResponseNormBackwardArgs<T>& p, const Visit& visit) {
 // --- element by element --------------------------------------------------------------------------
 
 template <class T, class Visit>
-void operands(const DropoutArgs<T>& p, const Visit& visit) {
+void operands(DropoutArgs<T>& p, const Visit& visit) {
   const operand::To<Visit> to{visit};
   to.read(p.x, p.n);
   to.write(p.mask, p.n);
   to.write(p.y, p.n);
 }
 template <class T, class Visit>
-void operands(const DropoutBackwardArgs<T>& p, const Visit& visit) {
+void operands(DropoutBackwardArgs<T>& p, const Visit& visit) {
   const operand::To<Visit> to{visit};
   to.read(p.dout, p.n);
   to.read(p.mask, p.n);
   to.write(p.dx, p.n, operand::written(p.grad));
 }
 template <class T, class Visit>
-void operands(const AddArgs<T>& p, const Visit& visit) {
+void operands(AddArgs<T>& p, const Visit& visit) {
   const operand::To<Visit> to{visit};
   to.read(p.a, p.n);
   to.read(p.b, p.n);
   to.write(p.y, p.n);
 }
 template <class T, class Visit>
-void operands(const ScaleArgs<T>& p, const Visit& visit) {
+void operands(ScaleArgs<T>& p, const Visit& visit) {
   const operand::To<Visit> to{visit};
   to.read(p.x, p.n);
   to.write(p.y, p.n);
 }
 template <class T, class Visit>
-void operands(const ClipArgs<T>& p, const Visit& visit) {
+void operands(ClipArgs<T>& p, const Visit& visit) {
   const operand::To<Visit> to{visit};
   to.read(p.x, p.n);
   to.write(p.y, p.n);
 }
 template <class T, class Visit>
-void operands(const ActivationArgs<T>& p, const Visit& visit) {
+void operands(ActivationArgs<T>& p, const Visit& visit) {
   const operand::To<Visit> to{visit};
   to.read(p.x, p.n);
   to.write(p.y, p.n);
 }
 template <class T, class Visit>
-void operands(const ActivationBackwardArgs<T>& p, const Visit& visit) {
+void operands(ActivationBackwardArgs<T>& p, const Visit& visit) {
   const operand::To<Visit> to{visit};
   to.read(p.dout, p.n);
   to.read(p.y, p.n);
   to.write(p.dx, p.n, operand::written(p.grad));
 }
 template <class T, class Visit>
-void operands(const RuleArgs<T>& p, const Visit& visit) {
+void operands(RuleArgs<T>& p, const Visit& visit) {
   const operand::To<Visit> to{visit};
   to.read(p.x, p.n);
   to.write(p.y, p.n);
 }
 template <class T, class Visit>
-void operands(const RuleBackwardArgs<T>& p, const Visit& visit) {
+void operands(RuleBackwardArgs<T>& p, const Visit& visit) {
   const operand::To<Visit> to{visit};
   to.read(p.dout, p.n);
   to.read(p.x, p.n);
   to.write(p.dx, p.n, operand::written(p.grad));
 }
 template <class T, class Visit>
-void operands(const UpdateArgs<T>& p, const Visit& visit) {
+void operands(UpdateArgs<T>& p, const Visit& visit) {
   const operand::To<Visit> to{visit};
   to.read(p.g, p.n);
   to.write(p.p, p.n, Access::Both);
@@ -307,31 +309,31 @@ void operands(const UpdateArgs<T>& p, const Visit& visit) {
 // --- sums and losses -----------------------------------------------------------------------------
 
 template <class T, class Visit>
-void operands(const SumArgs<T>& p, const Visit& visit) {
+void operands(SumArgs<T>& p, const Visit& visit) {
   const operand::To<Visit> to{visit};
   to.read(p.x, p.n);
 }
 template <class T, class Visit>
-void operands(const SumChannelsArgs<T>& p, const Visit& visit) {
+void operands(SumChannelsArgs<T>& p, const Visit& visit) {
   const operand::To<Visit> to{visit};
   to.read(p.x, p.N * p.C * p.S);
   to.write(p.y, p.C);
 }
 template <class T, class Visit>
-void operands(const SoftmaxArgs<T>& p, const Visit& visit) {
+void operands(SoftmaxArgs<T>& p, const Visit& visit) {
   const operand::To<Visit> to{visit};
   to.read(p.x, p.N * p.D);
   to.write(p.y, p.N * p.D);
 }
 template <class T, class Visit>
-void operands(const SoftmaxBackwardArgs<T>& p, const Visit& visit) {
+void operands(SoftmaxBackwardArgs<T>& p, const Visit& visit) {
   const operand::To<Visit> to{visit};
   to.read(p.dout, p.N * p.D);
   to.read(p.y, p.N * p.D);
   to.write(p.dx, p.N * p.D);
 }
 template <class T, class Visit>
-void operands(const SoftmaxCrossEntropyArgs<T>& p, const Visit& visit) {
+void operands(SoftmaxCrossEntropyArgs<T>& p, const Visit& visit) {
   const operand::To<Visit> to{visit};
   to.read(p.x, p.N * p.D);
   to.read(p.labels, p.N);
@@ -339,7 +341,7 @@ void operands(const SoftmaxCrossEntropyArgs<T>& p, const Visit& visit) {
   to.write(p.y, p.N * p.D);
 }
 template <class T, class Visit>
-void operands(const SoftmaxCrossEntropyBackwardArgs<T>& p, const Visit& visit) {
+void operands(SoftmaxCrossEntropyBackwardArgs<T>& p, const Visit& visit) {
   const operand::To<Visit> to{visit};
   to.read(p.y, p.N * p.D);
   to.read(p.labels, p.N);
@@ -347,14 +349,14 @@ void operands(const SoftmaxCrossEntropyBackwardArgs<T>& p, const Visit& visit) {
   to.write(p.dx, p.N * p.D);
 }
 template <class T, class Visit>
-void operands(const PairLossArgs<T>& p, const Visit& visit) {
+void operands(PairLossArgs<T>& p, const Visit& visit) {
   const operand::To<Visit> to{visit};
   to.read(p.x, p.n);
   to.read(p.t, p.n);
   to.write(p.y, p.n);
 }
 template <class T, class Visit>
-void operands(const PairLossBackwardArgs<T>& p, const Visit& visit) {
+void operands(PairLossBackwardArgs<T>& p, const Visit& visit) {
   const operand::To<Visit> to{visit};
   to.read(p.y, p.n);
   to.read(p.t, p.n);
@@ -364,8 +366,9 @@ void operands(const PairLossBackwardArgs<T>& p, const Visit& visit) {
 // For what is no product: one for each element that is written.
 template <template <class> class Args, class T>
 double operations(const Args<T>& args) {
+  Args<T> copy = args;
   double bytes = 0;
-  operands(args, [&](const void*, index_t size, Access access) {
+  operands(copy, [&](const void*, index_t size, Access access) {
     if (access != Access::Read) bytes += static_cast<double>(size);
   });
   return bytes / static_cast<double>(sizeof(T));

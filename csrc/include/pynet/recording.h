@@ -14,6 +14,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstring>
 #include <memory>
 #include <string>
 #include <vector>
@@ -60,21 +61,26 @@ void own_numbers(SumArgs<T>& args, StepNumbers& own) {
   args.result = &own.loss;
 }
 
+// An array of a call: where its pointer is kept, and what it points to.
 struct Operand {
-  const void* data;
+  void* field;
+  char* data;
   std::size_t bytes;
   Access access;
+
+  void move_to(char* place) const { std::memcpy(field, &place, sizeof(place)); }
 };
 
 // One kernel call, without its types.
 class RecordedCall {
  public:
   virtual ~RecordedCall() = default;
-  virtual std::vector<Operand> operands() const = 0;
+  virtual std::vector<Operand> operands() = 0;
   virtual double operations() const = 0;
+  virtual void plan() = 0;  // anew, after a change of the arguments
 
   const void* kernel = nullptr;  // its place in the KernelTable
-  const char* name = "";
+  std::string name;
   int label = 0;  // given by Recording::set_label
   Work work{};
   StepNumbers numbers{};
@@ -85,24 +91,27 @@ class RecordedCall {
 template <class Args>
 class RecordedCallOf final : public RecordedCall {
  public:
-  RecordedCallOf(const Kernel<Args>& function, const Args& given) : run(function.run), args(given) {
+  RecordedCallOf(const Kernel<Args>& of, const Args& given) : kernel_functions(of), args(given) {
     own_numbers(args, numbers);
     bound = {[](const void* self, const Tile& tile) {
                const RecordedCallOf& call = *static_cast<const RecordedCallOf*>(self);
-               call.run(call.args, tile);
+               call.kernel_functions.run(call.args, tile);
              },
              this};
   }
-  std::vector<Operand> operands() const override {
+  std::vector<Operand> operands() override {
     std::vector<Operand> found;
-    pynet::operands(args, [&](const void* data, index_t bytes, Access access) {
-      found.push_back({data, static_cast<std::size_t>(bytes), access});
+    pynet::operands(args, [&](void* field, index_t bytes, Access access) {
+      Operand operand{field, nullptr, static_cast<std::size_t>(bytes), access};
+      std::memcpy(&operand.data, field, sizeof(operand.data));
+      found.push_back(operand);
     });
     return found;
   }
   double operations() const override { return pynet::operations(args); }
+  void plan() override { work = kernel_functions.plan(args); }
 
-  void (*run)(const Args& args, const Tile& tile);
+  Kernel<Args> kernel_functions;
   Args args;
 };
 
@@ -147,6 +156,15 @@ class Recording {
   // there is none.
   std::size_t foreign() const;
 
+  // The calls recorded so far and those to come are played apart: none becomes one with another.
+  void set_boundary() { boundary_ = calls_.size(); }
+  std::size_t boundary() const { return boundary_; }
+
+  // Makes calls one where a kernel does both, and gives the values between them places of their
+  // own, by lifetime (recording_fuse.cpp, recording_memory.cpp). What held memory holds stays
+  // there. Before the first play, and only where foreign() and first_copy() found nothing.
+  void optimize();
+
   // Makes the calls first .. last-1 again. False, and nothing done, where another thread is at it
   // or another instruction set has been chosen.
   bool play(std::size_t first, std::size_t last);
@@ -159,6 +177,7 @@ class Recording {
 
  private:
   void add(std::unique_ptr<RecordedCall> call);
+  bool is_held(const char* begin, const char* end) const;
   void refresh_next(const void* kernel, const StepNumbers& numbers);
 
   std::vector<std::unique_ptr<RecordedCall>> calls_;
@@ -168,6 +187,8 @@ class Recording {
   };
   std::vector<Range> held_;
   Arena* arena_;
+  void* slab_ = nullptr;  // the values, after optimize()
+  std::size_t slab_bytes_ = 0, boundary_ = 0;
   const KernelTable* table_;
   Arena* arena_before_ = nullptr;
   Recording* before_ = nullptr;

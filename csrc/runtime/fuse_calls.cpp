@@ -1,0 +1,127 @@
+#include "runtime/fuse_calls.h"
+
+#include "pynet/runtime.h"
+
+namespace pynet {
+namespace {
+
+using Calls = std::vector<std::unique_ptr<RecordedCall>>;
+
+// The arguments of call i, if it is this kernel in this data type; else null.
+template <template <class> class Args, class T>
+Args<T>* match(Calls& calls, std::size_t i, const KernelPair<Args>& kernel) {
+  if (i >= calls.size() || calls[i]->kernel != &kernel) return nullptr;
+  auto* call = dynamic_cast<RecordedCallOf<Args<T>>*>(calls[i].get());
+  return call ? &call->args : nullptr;
+}
+
+// How many calls use the value at this address.
+std::size_t uses(Calls& calls, const void* value) {
+  std::size_t count = 0;
+  for (const auto& call : calls) {
+    for (const Operand& operand : call->operands()) count += operand.data == value;
+  }
+  return count;
+}
+
+// y = f(x), then relu(y): f does both. Nobody else may look at what f made.
+template <class Args, class T>
+bool take_relu_in(Calls& calls, Args* args, T* y, const ActivationArgs<T>* relu) {
+  if (!args || !relu || args->relu || relu->x != y || uses(calls, y) != 2) return false;
+  args->y = relu->y;
+  args->relu = true;
+  return true;
+}
+
+// One attempt at calls i and i + 1; true where call i now does both, *second where i + 1 does.
+template <class T>
+bool fuse_forward(Calls& calls, std::size_t i) {
+  const KernelTable& table = kernels();
+  const auto* relu = match<ActivationArgs, T>(calls, i + 1, table.relu);
+  if (!relu) return false;
+  if (auto* conv = match<Conv2dArgs, T>(calls, i, table.conv2d)) {
+    return take_relu_in(calls, conv, conv->y, relu);
+  }
+  if (auto* norm = match<BatchNormArgs, T>(calls, i, table.batch_norm)) {
+    return take_relu_in(calls, norm, norm->y, relu);
+  }
+  auto* gemm = match<GemmArgs, T>(calls, i, table.gemm);
+  if (!gemm || gemm->relu || relu->x != gemm->C || gemm->C_row != gemm->N ||
+      relu->n != gemm->batch * gemm->M * gemm->N || uses(calls, gemm->C) != 2) {
+    return false;
+  }
+  gemm->C = relu->y;
+  gemm->relu = true;
+  return true;
+}
+
+// The forward call that made a winner's place `arg`.
+template <class T>
+const MaxPool2dArgs<T>* pooling_of(Calls& calls, const std::int32_t* arg) {
+  for (std::size_t i = 0; i < calls.size(); ++i) {
+    const auto* pool = match<MaxPool2dArgs, T>(calls, i, kernels().max_pool2d);
+    if (pool && pool->arg == arg) return pool;
+  }
+  return nullptr;
+}
+
+// max_pool2d_backward, then relu_backward: what was pooled was relu's output, so that its sign at
+// a winner is that of the pooled value.
+template <class T>
+bool fuse_pooling_backward(Calls& calls, std::size_t i) {
+  auto* back = match<MaxPool2dBackwardArgs, T>(calls, i, kernels().max_pool2d_backward);
+  const auto* relu = match<ActivationBackwardArgs, T>(calls, i + 1, kernels().relu_backward);
+  if (!back || !relu || back->y || back->grad != Grad::Write || relu->grad != Grad::Write ||
+      relu->dout != back->dx || uses(calls, back->dx) != 2) {
+    return false;
+  }
+  const MaxPool2dArgs<T>* pool = pooling_of<T>(calls, back->arg);
+  if (!pool || pool->x != relu->y) return false;
+  back->y = pool->y;
+  back->dx = relu->dx;
+  return true;
+}
+
+// relu_backward, then batch_norm_backward of the normalisation in front of it.
+template <class T>
+bool fuse_norm_backward(Calls& calls, std::size_t i) {
+  const auto* relu = match<ActivationBackwardArgs, T>(calls, i, kernels().relu_backward);
+  auto* back = match<BatchNormBackwardArgs, T>(calls, i + 1, kernels().batch_norm_backward);
+  if (!relu || !back || back->y || relu->grad != Grad::Write || back->dout != relu->dx ||
+      uses(calls, relu->dx) != 2) {
+    return false;
+  }
+  back->y = relu->y;
+  back->dout = relu->dout;
+  return true;
+}
+
+template <class T>
+bool fuse_at(Calls& calls, std::size_t i, std::size_t* gone) {
+  if (fuse_forward<T>(calls, i) || fuse_pooling_backward<T>(calls, i)) {
+    *gone = i + 1;
+    return true;
+  }
+  *gone = i;
+  return fuse_norm_backward<T>(calls, i);
+}
+
+}  // namespace
+
+void fuse_calls(Calls& calls, std::size_t* boundary) {
+  for (std::size_t i = 0; i + 1 < calls.size();) {
+    std::size_t gone = 0;
+    if (i + 1 == *boundary ||
+        (!fuse_at<float>(calls, i, &gone) && !fuse_at<double>(calls, i, &gone))) {
+      ++i;
+      continue;
+    }
+    RecordedCall& stays = *calls[gone == i ? i + 1 : i];
+    stays.name = calls[i]->name + " + " + calls[i + 1]->name;
+    stays.plan();
+    calls.erase(calls.begin() + static_cast<std::ptrdiff_t>(gone));
+    if (gone < *boundary) --*boundary;
+  }
+}
+
+}  // namespace pynet
