@@ -143,12 +143,8 @@ void Array::expect_shape(const Shape& shape, const std::string& why) const {
 
 void Array::convert(const py::dtype& dtype) {
   const py::array array = object();
-<<<<<<< HEAD
   if (is_contiguous(array) && same_dtype(array.dtype(), dtype)) return;
-=======
-  if (is_contiguous(array) && array.dtype().equal(dtype)) return;
   if (Recording* recording = Recording::current()) recording->note_copy();
->>>>>>> 0347282 (pynet.capture: tests, the Trainer replays its steps, tables of resampling layers stay the same arrays)
   py::array copy = pool_array(op_, name_, shape_, dtype);
   if (py::detail::npy_api::get().PyArray_CopyInto_(copy.ptr(), array.ptr()) != 0) {
     throw py::error_already_set();

@@ -31,7 +31,7 @@ double now() {
 
 }  // namespace
 
-Recording::Recording() : arena_(make_arena()), table_(&kernels()) {}
+Recording::Recording() : arena_(make_arena()), table_(&kernels()), winograd_(winograd()) {}
 
 Recording::~Recording() {
   pool_free(slab_);
@@ -123,7 +123,7 @@ void Recording::optimize() {
 }
 
 bool Recording::play(std::size_t first, std::size_t last) {
-  if (table_ != &kernels() || busy_.exchange(true)) return false;
+  if (table_ != &kernels() || winograd_ != winograd() || busy_.exchange(true)) return false;
   struct Busy {
     std::atomic<bool>& busy;
     ~Busy() { busy.store(false); }

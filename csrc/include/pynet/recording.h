@@ -166,7 +166,7 @@ class Recording {
   void optimize();
 
   // Makes the calls first .. last-1 again. False, and nothing done, where another thread is at it
-  // or another instruction set has been chosen.
+  // or another instruction set, or another algorithm, has been chosen.
   bool play(std::size_t first, std::size_t last);
 
   std::size_t size() const { return calls_.size(); }
@@ -190,6 +190,7 @@ class Recording {
   void* slab_ = nullptr;  // the values, after optimize()
   std::size_t slab_bytes_ = 0, boundary_ = 0;
   const KernelTable* table_;
+  bool winograd_;
   Arena* arena_before_ = nullptr;
   Recording* before_ = nullptr;
   int label_ = 0;
