@@ -39,7 +39,7 @@ from pynet.viz.style import save_figure
 from suite import goals, runs
 from suite.limits import commit, limits
 
-QUICK_SECONDS = 100.0
+QUICK_SECONDS = 95.0
 
 
 def is_whole_run(row: Row) -> bool:
