@@ -6,6 +6,8 @@
     python bench/run.py --json a.json --picture roofline.png --table docs/performance.md
     python bench/run.py --from a.json b.json --table docs/performance.md     of runs in parts
 
+`pip install '.[bench]'` gets the peers; a row shows those that are installed.
+
 A ratio is the peer's time over pynet's: 2x means that pynet is twice as fast. Each peer runs in a
 process of its own with the same number of threads and processors; all are asked in turn
 (A B C A B C ...) after a warm-up. Shown are medians over the rounds. A sample during which others
