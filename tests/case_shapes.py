@@ -126,6 +126,8 @@ GEMM = [  # M, K, N
     (2, 3000, 50),  # and for a single row
     (180, 800, 150),  # several stretches of K, B packed for several tiles
     (256, 20, 24),  # columns of A a page apart
+    (30, 25, 2500),  # a C that comes from memory
+    (7, 17, 9403),  # and a last sliver alone
     (13, 70, 17),  # one column beyond a sliver, two, three, four
     (31, 65, 50),
     (9, 100, 35),

@@ -39,6 +39,8 @@ struct Layout {
   index_t chunks;                    // of K, each with a sum of its own; 1: the sum is C
   index_t row_tiles, col_tiles;      // and slivers over the tiles
   index_t padded_rows, padded_cols;  // of the packed operands
+  bool streams;                      // B and C come from memory
+  index_t at_once;                   // slivers of B that a tile packs together
   index_t pack_rows, pack_cols;      // slivers in a tile of phase 0
 };
 
@@ -98,6 +100,9 @@ Layout layout_of(const GemmArgs<T>& p) {
                                      : Read::Packed;
   l.padded_rows = l.row_slivers * R;
   l.padded_cols = l.col_slivers * S;
+  // A short K with many columns waits for memory: longer pieces of the rows of B, C fetched ahead.
+  l.streams = l.b == Read::Sliver && l.depth < 64 && p.B_col == 1 && p.M * p.N > 65536;
+  l.at_once = l.streams ? max_of<index_t>(1, min_of<index_t>(8, 4096 / (S * l.depth))) : 1;
   l.pack_rows = max_of<index_t>(1, 65536 / (R * l.depth));
   l.pack_cols = max_of<index_t>(1, 65536 / (S * l.depth));
   return l;
@@ -218,8 +223,18 @@ void run_tile(const GemmArgs<T>& args, const Layout& l, const T* packed_a, const
         b = B + k0 * p.B_row + n;
         b_row = p.B_row;
       } else if (l.b != Read::Packed) {  // the micro-kernel reads whole vectors
-        pack_sliver<T, S>(local, B + k0 * p.B_row + n * p.B_col, p.B_col, p.B_row, cols, depth);
-        b = local;
+        if ((sliver - s0) % l.at_once == 0) {
+          const index_t last = min_of(s1, sliver + l.at_once);
+          const index_t steps = l.at_once == 1 ? depth : 8;  // a few rows of all of them
+          for (index_t k = 0; k < depth; k += steps) {
+            for (index_t j = sliver; j < last; ++j) {
+              pack_sliver<T, S>(local + ((j - sliver) * depth + k) * S,
+                                B + (k0 + k) * p.B_row + j * S * p.B_col, p.B_col, p.B_row,
+                                min_of(S, p.N - j * S), min_of(steps, depth - k));
+            }
+          }
+        }
+        b = local + (sliver - s0) % l.at_once * S * depth;
       }
       e.bias = p.bias ? p.bias + n : nullptr;
       // The next sliver of B on its way into the L2 cache, a piece at a time.
@@ -232,6 +247,9 @@ void run_tile(const GemmArgs<T>& args, const Layout& l, const T* packed_a, const
           ahead += piece;
         }
         const index_t next = share(p.M, r + 1, l.row_slivers);
+        for (index_t j = m; l.streams && j < next; ++j) {
+          __builtin_prefetch(C + j * p.C_row + n + S, 1);
+        }
         const bool packed = l.a == Read::Packed;
         const T* a =
             packed ? packed_a + k0 * l.padded_rows + r * R * depth : A + m * p.A_row + k0 * p.A_col;
@@ -283,7 +301,7 @@ Work gemm_plan(const GemmArgs<T>& p) {
   const Scratch size = scratch_of(p, l);
   work.shared = static_cast<std::size_t>(size.a + size.b + size.partial) * sizeof(T);
   const bool local = l.b != Read::Packed || l.edge > 0;
-  work.local = static_cast<std::size_t>(local ? kCols<T> * l.depth : 0) * sizeof(T);
+  work.local = static_cast<std::size_t>(local ? l.at_once * kCols<T> * l.depth : 0) * sizeof(T);
   return work;
 }
 
