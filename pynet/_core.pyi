@@ -136,6 +136,18 @@ def conv2d_dx(
     out: Array | None = None,
     add: bool = False,
 ) -> Array: ...
+def conv2d_max_pool2d(
+    x: ArrayLike,
+    W: ArrayLike,
+    b: ArrayLike | None,
+    kernel: Pair,
+    *,
+    stride: Pair = 1,
+    pad: Pair = 0,
+    dilation: Pair = 1,
+    groups: int = 1,
+    relu: bool = False,
+) -> tuple[Array, Array]: ...
 def dropout(
     x: ArrayLike, ratio: float, *, seed: int, layer: int, step: int, inverted: bool = False
 ) -> tuple[Array, Array]: ...

@@ -37,6 +37,7 @@ def specimen(op: str) -> dict[str, Any]:
     specimens: dict[str, dict[str, Any]] = {
         "gemm": {"A": normal(3, 4), "B": normal(4, 5), "bias": normal(5), "alpha": 0.5},
         "conv2d": {"x": image, "W": W, "b": normal(6), **conv},
+        "conv2d_max_pool2d": {"x": image, "W": W, "b": normal(6), "kernel": (2, 1), **conv},
         "conv2d_dx": {"dout": dout, "W": W, "x_shape": image.shape, **conv},
         "conv2d_dW": {"dout": dout, "x": image, "W_shape": W.shape, **conv},
         "im2col": {"x": image, "FH": 3, "FW": 2, **window},

@@ -22,7 +22,7 @@ SHAPES = ("x_shape", "W_shape")
 OUTPUTS = ("out", "dgamma", "dbeta")
 # Changed in place.
 STATE = ("p", "m", "v", "v_max", "h", "u", "sign", "step", "running_mean", "running_var")
-MAY_BE_NONE = ("running_mean", "running_var")  # and what has None as its default
+MAY_BE_NONE = ("b", "running_mean", "running_var")  # and what has None as its default
 ANY_SHAPE = "activation relu sigmoid tanh scale clip dropout softmax log_softmax sum norm".split()
 ANY_RANK = ("sum_channels", "local_response_norm")  # from 2 on
 # Axes that nothing else fixes.
@@ -30,6 +30,8 @@ FREE_AXES = {
     ("gemm", "A"): (0,),
     ("conv2d", "x"): (0, 2, 3),
     ("conv2d", "W"): (2, 3),
+    ("conv2d_max_pool2d", "x"): (0, 2, 3),
+    ("conv2d_max_pool2d", "W"): (2, 3),
     ("conv2d_dx", "W"): (3,),  # with a stride of 2 as many windows fit
     ("im2col", "x"): (0, 1, 2, 3),
     ("max_pool2d", "x"): (0, 1, 2, 3),

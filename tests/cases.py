@@ -38,8 +38,9 @@ from pynet import reference
 DTYPES = (np.float32, np.float64)
 # Ops whose every result is exact for the inputs of `exact_inputs`, in whatever order they add.
 EXACT_OPS = (
-    "gemm conv2d conv2d_dx conv2d_dW im2col col2im max_pool2d max_pool2d_backward avg_pool2d "
-    "avg_pool2d_backward resample2d resample2d_backward sum sum_channels"
+    "gemm conv2d conv2d_dx conv2d_dW conv2d_max_pool2d im2col col2im max_pool2d "
+    "max_pool2d_backward avg_pool2d avg_pool2d_backward resample2d resample2d_backward sum "
+    "sum_channels"
 ).split()
 # Positions of the arguments that an op changes; it may write to no other.
 IN_PLACE = {
@@ -128,6 +129,22 @@ def conv_cases() -> Iterator[Case]:
             yield conv_case("im2col", c)
             yield conv_case("col2im", c)
     yield Case("conv2d", "scalar bias", (normal(2, 3, 6, 5), normal(4, 3, 2, 2), 0.5), terms=12)
+
+
+def conv_pool_case(c: Conv, kernel: shapes.Pair, relu: bool = True) -> Case:
+    args = (normal(*c.x), normal(*c.filters), normal(c.FN), kernel)
+    options = {**c.kwargs, **({"relu": True} if relu else {})}
+    label = text(c.x, c.filters, kernel=kernel, **options)
+    return Case("conv2d_max_pool2d", label, args, options, terms=c.C // c.groups * c.FH * c.FW)
+
+
+def conv_pool_cases() -> Iterator[Case]:
+    for c in shapes.CONV:
+        for kernel in [2, (1, 2), 3, 1]:
+            if all(k <= n for k, n in zip(shapes.pair(kernel), c.out)):
+                yield conv_pool_case(c, kernel)
+                yield conv_pool_case(c, kernel, relu=False)
+                break
 
 
 def pool_case(op: str, p: Pool, **options: Any) -> Case:
@@ -292,6 +309,7 @@ OP_CASES: dict[str, list[Case]] = {}
 for family in [
     gemm_cases,
     conv_cases,
+    conv_pool_cases,
     pool_cases,
     activation_cases,
     cases_activation.rule_cases,

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from case_shapes import Conv, Pool, pair
-from cases import Case, conv_case, gemm_case, normal, pool_case, text
+from cases import Case, conv_case, conv_pool_case, gemm_case, normal, pool_case, text
 from cases_norm import taps
 
 
@@ -14,6 +14,10 @@ def random_case(op: str, rng: np.random.Generator) -> Case:
     """A case of an op in EXACT_OPS; call its `exact_inputs`."""
     if op == "gemm":
         return random_gemm(rng)
+    if op == "conv2d_max_pool2d":
+        conv = random_conv(rng, grouped=True)
+        kernel = tuple(min(n, integer(rng, 1, 3)) for n in conv.out)
+        return conv_pool_case(conv, kernel, relu=maybe(rng))
     if "conv" in op or "col" in op:
         conv = random_conv(rng, grouped=op.startswith("conv"))
         forward = op == "conv2d"

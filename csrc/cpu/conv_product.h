@@ -27,6 +27,10 @@ struct Product {
   index_t w_first, w_group, w_row, w_channel, w_y, w_x;
   // Pixel (p, q) of the product is pixel (y_first + p*y_step, x_first + q*x_step) of the output.
   index_t out_H, out_W, y_first, x_first, y_step, x_step;
+  // Max pooling on the way out, or null. With it out is nothing: best and arg are written.
+  const PoolShape* pool;
+  T* best;
+  std::int32_t* arg;
 };
 
 template <class T>
@@ -40,6 +44,18 @@ Product<T> product_of(const Conv2dArgs<T>& p, index_t) {
   r.w_x = 1, r.w_y = s.FW, r.w_channel = s.FH * s.FW, r.w_row = r.C * r.w_channel;
   r.w_group = r.M * r.w_row;
   r.out_H = s.OH, r.out_W = s.OW, r.y_step = r.x_step = 1;
+  return r;
+}
+
+// A convolution without the pooling behind it.
+template <class T>
+Conv2dArgs<T> conv_of(const Conv2dMaxPool2dArgs<T>& p, T* y) {
+  return {y, p.x, p.W, p.b, p.s, p.relu, p.winograd};
+}
+template <class T>
+Product<T> product_of(const Conv2dMaxPool2dArgs<T>& p, index_t c) {
+  Product<T> r = product_of(conv_of<T>(p, nullptr), c);
+  r.pool = &p.pool, r.best = p.y, r.arg = p.arg;
   return r;
 }
 
@@ -66,8 +82,8 @@ Product<T> product_of(const Conv2dDxArgs<T>& p, index_t c) {
   return r;
 }
 
-template <class T>
-index_t classes_of(const Conv2dArgs<T>&) {
+template <class T, template <class> class Args>
+index_t classes_of(const Args<T>&) {
   return 1;
 }
 template <class T>
@@ -77,8 +93,8 @@ index_t classes_of(const Conv2dDxArgs<T>& p) {
 }
 
 // The largest class in every respect.
-template <class T>
-Product<T> bound_of(const Conv2dArgs<T>& p) {
+template <class T, template <class> class Args>
+Product<T> bound_of(const Args<T>& p) {
   return product_of(p, 0);
 }
 template <class T>

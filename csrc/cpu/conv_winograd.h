@@ -20,6 +20,7 @@
 #include "cpu/conv_winograd_image.h"
 #include "cpu/conv_winograd_transforms.h"
 #include "cpu/gemm_micro.h"
+#include "cpu/pool_2x2.h"
 
 namespace pynet::PYNET_ISA {
 namespace {
@@ -208,6 +209,28 @@ void multiply_point(const Product<T>& p, const WinogradLayout& l, index_t tiles,
   }
 }
 
+// Pixels of one vector of filters, OUT rows from (y, x) on, to the maxima of their windows of 2
+// x 2.
+template <class T, int OUT>
+void pool_tiles(const Product<T>& p, index_t n, index_t m, index_t y, index_t x, index_t width,
+                index_t row, T* pixels) {
+  constexpr index_t L = kLanes<T>;
+  const index_t filters = min_of(L, p.M - m), PH = p.pool->OH, PW = p.pool->OW;
+  for (index_t i = 0; i < OUT && (y + i) / 2 < PH; i += 2) {
+    T *top = pixels + i * row, *bottom = top + row;
+    for (index_t w = 0; w < width / 2; ++w) {  // values to the top row, places to the other
+      const Best<T> best = best_of_2x2<T>(load(top + 2 * w * L), load(top + (2 * w + 1) * L),
+                                          load(bottom + 2 * w * L), load(bottom + (2 * w + 1) * L));
+      store(top + w * L, best.value);
+      store(bottom + w * L, (vec<T>)best.where);
+    }
+    const index_t at = ((n * p.M + m) * PH + (y + i) / 2) * PW + x / 2;
+    store_pixels(top, width / 2, filters, false, p.best + at, PH * PW);
+    // Only moved: as numbers of type T these bits mean nothing.
+    store_pixels(bottom, width / 2, filters, false, reinterpret_cast<T*>(p.arg) + at, PH * PW);
+  }
+}
+
 // Y of one vector of filters, m .. m+kLanes-1, to their pixels.
 template <class T, int OUT>
 void transform_outputs(const Product<T>& p, const WinogradLayout& l, const WinogradBlock& b,
@@ -227,6 +250,10 @@ void transform_outputs(const Product<T>& p, const WinogradLayout& l, const Winog
               value += bias;
               store(to + (i * b.cols * OUT + j) * L, p.relu ? relu_of<T>(value) : value);
             });
+      }
+      if (p.pool) {
+        pool_tiles<T, OUT>(p, n, m, r * OUT, x, width, b.cols * OUT * L, scratch);
+        continue;
       }
       for (index_t i = 0; i < min_of<index_t>(OUT, p.y.out - r * OUT); ++i) {
         store_pixels(scratch + i * b.cols * OUT * L, width, filters, p.beta != 0,

@@ -81,13 +81,18 @@ PYNET_INLINE Best<T> better(Best<T> a, Best<T> b) {
   return {take ? b.value : a.value, take ? b.where : a.where};
 }
 
-// kLanes<T> windows: the rows' pixels are in two vectors each.
+// kLanes<T> windows, by their four pixels.
+template <class T>
+PYNET_INLINE Best<T> best_of_2x2(vec<T> a, vec<T> b, vec<T> c, vec<T> d) {
+  return better<T>(better<T>({a, place<T>(0)}, {b, place<T>(1)}),
+                   better<T>({c, place<T>(2)}, {d, place<T>(3)}));
+}
+
+// The same where the rows' pixels are in two vectors each.
 template <class T>
 PYNET_INLINE Best<T> max_2x2(vec<T> top0, vec<T> top1, vec<T> bottom0, vec<T> bottom1) {
   const PairOf<vec<T>> top = split(top0, top1), bottom = split(bottom0, bottom1);
-  const Best<T> best =
-      better<T>(better<T>({top.first, place<T>(0)}, {top.second, place<T>(1)}),
-                better<T>({bottom.first, place<T>(2)}, {bottom.second, place<T>(3)}));
+  const Best<T> best = best_of_2x2<T>(top.first, top.second, bottom.first, bottom.second);
   return {in_order(best.value), in_order(best.where)};
 }
 

@@ -19,7 +19,7 @@ PYNET_INLINE bool is_global(const PoolShape& s) {
 template <class T>
 PYNET_INLINE T avg_window(const PoolShape& s, const T* x, bool count_pad, index_t oy, index_t ox) {
   const index_t top = oy * s.stride_h - s.pad_h, left = ox * s.stride_w - s.pad_w;
-  const Span rows = inside(top, s.FH, s.H), columns = inside(left, s.FW, s.W);
+  const Overlap rows = inside(top, s.FH, s.H), columns = inside(left, s.FW, s.W);
   T sum = 0;
   for (index_t fy = rows.begin; fy < rows.end; ++fy) {
     const T* row = x + (top + fy) * s.W + left;
@@ -33,7 +33,7 @@ PYNET_INLINE T avg_window(const PoolShape& s, const T* x, bool count_pad, index_
 template <class T>
 PYNET_INLINE void prepare_avg(const PoolShape& s, bool count_pad, T* sizes) {
   for (index_t ox = 0; ox < s.OW; ++ox) {
-    const Span columns = inside(ox * s.stride_w - s.pad_w, s.FW, s.W);
+    const Overlap columns = inside(ox * s.stride_w - s.pad_w, s.FW, s.W);
     sizes[ox] = static_cast<T>(count_pad ? s.FW : columns.end - columns.begin);
   }
   for (index_t ox = s.OW; ox < s.OW + kLanes<T>; ++ox) sizes[ox] = 1;
@@ -45,7 +45,7 @@ PYNET_INLINE void avg_plane(const PoolShape& s, const Phases<T>& p, const T* x, 
   deal_out(s, p, x);
   for_windows<T>(s, [&](index_t oy, index_t ox, index_t n) {
     const index_t top = oy * s.stride_h - s.pad_h;
-    const Span rows = inside(top, s.FH, s.H);
+    const Overlap rows = inside(top, s.FH, s.H);
     const T* first = p.pixels + top * p.step + ox;
     vec<T> sum{};
     for (index_t i = rows.begin * s.FW; i < rows.end * s.FW; ++i) {
@@ -133,15 +133,16 @@ PYNET_INLINE void add_strided(T* to, const T* from, index_t n, index_t stride) {
 }
 
 // Elements of a window that some output sees inside of the image; a window may reach far beyond it.
-PYNET_INLINE Span seen(index_t window, index_t size, index_t pad, index_t stride, index_t outputs) {
+PYNET_INLINE Overlap seen(index_t window, index_t size, index_t pad, index_t stride,
+                          index_t outputs) {
   return {max_of(pad - (outputs - 1) * stride, index_t{0}), min_of(window, size + pad)};
 }
 
 // Adds each window's share to its pixels, in the order of fy and fx.
 template <class T>
 PYNET_INLINE void avg_scatter(const PoolShape& s, T* dx, const T* share) {
-  const Span rows = seen(s.FH, s.H, s.pad_h, s.stride_h, s.OH);
-  const Span columns = seen(s.FW, s.W, s.pad_w, s.stride_w, s.OW);
+  const Overlap rows = seen(s.FH, s.H, s.pad_h, s.stride_h, s.OH);
+  const Overlap columns = seen(s.FW, s.W, s.pad_w, s.stride_w, s.OW);
   for (index_t fy = rows.begin; fy < rows.end; ++fy) {
     for (index_t fx = columns.begin; fx < columns.end; ++fx) {
       const index_t first = ceil_div(max_of(s.pad_w - fx, index_t{0}), s.stride_w);
@@ -182,7 +183,7 @@ void avg_pool2d_backward_run(const AvgPool2dBackwardArgs<T>& args, const Tile& t
   prepare_avg(s, args.count_pad, sizes);
   const Write how = how_to_write(args.dx, s.N * s.C * s.H * s.W, s.W, add);
   const auto heights = [&](index_t oy) {
-    const Span rows = inside(oy * s.stride_h - s.pad_h, s.FH, s.H);
+    const Overlap rows = inside(oy * s.stride_h - s.pad_h, s.FH, s.H);
     return static_cast<T>(args.count_pad ? s.FH : rows.end - rows.begin);
   };
   for_planes(s, tile, [&](index_t plane) {

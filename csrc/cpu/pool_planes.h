@@ -25,10 +25,10 @@ PYNET_INLINE void for_planes(const PoolShape& s, const Tile& tile, const Body& b
 
 // Elements begin .. end-1 along one axis of the window that lie in the image; start is the
 // coordinate of the window's first element.
-struct Span {
+struct Overlap {
   index_t begin, end;
 };
-PYNET_INLINE Span inside(index_t start, index_t window, index_t size) {
+PYNET_INLINE Overlap inside(index_t start, index_t window, index_t size) {
   return {max_of(-start, index_t{0}), min_of(window, size - start)};
 }
 
@@ -36,6 +36,9 @@ PYNET_INLINE bool is_2x2(const PoolShape& s) {
   return s.FH == 2 && s.FW == 2 && s.stride_h == 2 && s.stride_w == 2 && s.pad_h == 0 &&
          s.pad_w == 0;
 }
+
+// Of one row of windows that lie side by side.
+PYNET_INLINE index_t pixels_of_windows(const PoolShape& s) { return s.FH * s.W; }
 
 PYNET_INLINE double pixels(const PoolShape& s) {
   return static_cast<double>(s.N * s.C * s.H * s.W);
@@ -47,8 +50,8 @@ PYNET_INLINE double outputs(const PoolShape& s) {
 // Pixels of the image in the window at (oy, ox), or all of its pixels.
 PYNET_INLINE index_t window_size(const PoolShape& s, bool count_pad, index_t oy, index_t ox) {
   if (count_pad) return s.FH * s.FW;
-  const Span y = inside(oy * s.stride_h - s.pad_h, s.FH, s.H);
-  const Span x = inside(ox * s.stride_w - s.pad_w, s.FW, s.W);
+  const Overlap y = inside(oy * s.stride_h - s.pad_h, s.FH, s.H);
+  const Overlap x = inside(ox * s.stride_w - s.pad_w, s.FW, s.W);
   return (y.end - y.begin) * (x.end - x.begin);
 }
 

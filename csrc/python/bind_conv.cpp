@@ -75,28 +75,81 @@ ConvShape filter_shape(const Call& call, const char* x_name, const Shape& x_shap
 constexpr const char* kImages = "(N, C, H, W)";
 constexpr const char* kFilters = "(FN, C/groups, FH, FW)";
 
-py::array conv2d(py::object x_object, py::object W_object, py::object b_object, py::object stride,
-                 py::object pad, py::object dilation, py::object groups, bool relu,
-                 py::object out) {
+// What goes into a convolution: an image, its filters and their bias.
+struct Inputs {
+  Array x, W, b;
+  ConvShape s;
+
+  Inputs(Call& call, py::handle x_object, py::handle W_object, py::handle b_object,
+         const Window& window, py::handle groups)
+      : x(call.array("x", x_object)), W(call.array("W", W_object)) {
+    x.expect_rank(4, kImages);
+    W.expect_rank(4, kFilters);
+    s = filter_shape(call, "x", x.shape(), "W", W.shape(), window, groups);
+    // A plain number takes the data type of the arrays beside it.
+    b = b_object.is_none() ? Array() : call.follower("b", b_object);
+    if (b && b.ndim() > 0) b = call.array("b", b_object);
+    if (b && b.ndim() > 0) b.expect_shape({s.FN}, "with one bias for each filter, or a number");
+  }
+
+  // The bias of each filter, or null; a number is spread in `memory`.
+  template <class T>
+  const T* bias(std::vector<T>* memory) {
+    if (!b || b.ndim() > 0) return b.data<T>();
+    memory->assign(static_cast<std::size_t>(s.FN), *b.data<T>());
+    return memory->data();
+  }
+};
+
+py::array conv2d(py::object x, py::object W, py::object b, py::object stride, py::object pad,
+                 py::object dilation, py::object groups, bool relu, py::object out) {
   Call call("conv2d");
-  Array x = call.array("x", x_object), W = call.array("W", W_object);
-  x.expect_rank(4, kImages);
-  W.expect_rank(4, kFilters);
-  const ConvShape s = filter_shape(call, "x", x.shape(), "W", W.shape(),
-                                   window_of(call, stride, pad, dilation), groups);
-  // A plain number takes the data type of the arrays beside it.
-  Array b = b_object.is_none() ? Array() : call.follower("b", b_object);
-  if (b && b.ndim() > 0) b = call.array("b", b_object);
-  if (b && b.ndim() > 0) b.expect_shape({s.FN}, "with one bias for each filter, or a number");
+  Inputs in(call, x, W, b, window_of(call, stride, pad, dilation), groups);
+  const ConvShape& s = in.s;
   return call.dispatch([&](auto zero) {
     using T = decltype(zero);
+    std::vector<T> spread;
     Array y = call.output<T>("out", out, {s.N, s.FN, s.OH, s.OW});
-    const T* bias = b.data<T>();
-    const std::vector<T> spread(b && b.ndim() == 0 ? s.FN : 0, bias ? *bias : 0);
-    run(kernels().conv2d,
-        Conv2dArgs<T>{y.data<T>(), x.data<T>(), W.data<T>(), spread.empty() ? bias : spread.data(),
-                      s, relu, winograd()});
+    run(kernels().conv2d, Conv2dArgs<T>{y.data<T>(), in.x.data<T>(), in.W.data<T>(),
+                                        in.bias<T>(&spread), s, relu, winograd()});
     return y.object();
+  });
+}
+
+// Windows side by side over the output of a convolution.
+PoolShape pool_shape(const Call& call, const ConvShape& s, py::handle kernel_object) {
+  const Pair kernel = call.pair("kernel", kernel_object, 1);
+  if (kernel.h > s.OH || kernel.w > s.OW) {
+    fail_value(call.op(), "kernel",
+               "expected at most the output of the convolution " + repr({s.OH, s.OW}) + ", got " +
+                   repr({kernel.h, kernel.w}));
+  }
+  if (kernel.h * kernel.w > std::numeric_limits<std::int32_t>::max()) {
+    fail_value(call.op(), "kernel", "expected fewer than 2^31 pixels, got " + text(kernel));
+  }
+  PoolShape pool{};
+  pool.N = s.N, pool.C = s.FN, pool.H = s.OH, pool.W = s.OW;
+  pool.FH = pool.stride_h = kernel.h, pool.FW = pool.stride_w = kernel.w;
+  pool.OH = s.OH / kernel.h, pool.OW = s.OW / kernel.w;
+  return pool;
+}
+
+py::tuple conv2d_max_pool2d(py::object x, py::object W, py::object b, py::object kernel,
+                            py::object stride, py::object pad, py::object dilation,
+                            py::object groups, bool relu) {
+  Call call("conv2d_max_pool2d");
+  Inputs in(call, x, W, b, window_of(call, stride, pad, dilation), groups);
+  const PoolShape pool = pool_shape(call, in.s, kernel);
+  return call.dispatch([&](auto zero) {
+    using T = decltype(zero);
+    std::vector<T> spread;
+    const Shape shape = {pool.N, pool.C, pool.OH, pool.OW};
+    Array y = call.output<T>("y", py::none(), shape);
+    Array arg = call.output<std::int32_t>("arg", py::none(), shape);
+    run(kernels().conv2d_max_pool2d,
+        Conv2dMaxPool2dArgs<T>{y.data<T>(), arg.data<std::int32_t>(), in.x.data<T>(),
+                               in.W.data<T>(), in.bias<T>(&spread), in.s, pool, relu, winograd()});
+    return py::make_tuple(y.object(), arg.object());
   });
 }
 
@@ -191,6 +244,8 @@ void bind_conv(py::module_& m) {
   const auto out = py::arg("out") = py::none();
   m.def("conv2d", &conv2d, py::arg("x"), py::arg("W"), py::arg("b") = py::none(), py::kw_only(),
         stride, pad, dilation, groups, py::arg("relu") = false, out);
+  m.def("conv2d_max_pool2d", &conv2d_max_pool2d, py::arg("x"), py::arg("W"), py::arg("b"),
+        py::arg("kernel"), py::kw_only(), stride, pad, dilation, groups, py::arg("relu") = false);
   m.def("conv2d_dx", &conv2d_dx, py::arg("dout"), py::arg("W"), py::arg("x_shape"), py::kw_only(),
         stride, pad, dilation, groups, out, py::arg("add") = false);
   m.def("conv2d_dW", &conv2d_dW, py::arg("dout"), py::arg("x"), py::arg("W_shape"), py::kw_only(),

@@ -18,7 +18,7 @@ from pynet.ops.activation import (
     tanh,
     tanh_backward,
 )
-from pynet.ops.conv import col2im, conv2d, conv2d_dW, conv2d_dx, im2col
+from pynet.ops.conv import col2im, conv2d, conv2d_dW, conv2d_dx, conv2d_max_pool2d, im2col
 from pynet.ops.dropout import dropout, dropout_backward
 from pynet.ops.elementwise import add, clip, scale
 from pynet.ops.linear import gemm
@@ -87,6 +87,7 @@ __all__ = [
     "conv2d",
     "conv2d_dW",
     "conv2d_dx",
+    "conv2d_max_pool2d",
     "dropout",
     "dropout_backward",
     "gemm",

@@ -50,6 +50,42 @@ def conv2d(
     )
 
 
+def conv2d_max_pool2d(
+    x: ArrayLike,
+    W: ArrayLike,
+    b: ArrayLike | None,
+    kernel: Pair,
+    *,
+    stride: Pair = 1,
+    pad: Pair = 0,
+    dilation: Pair = 1,
+    groups: int = 1,
+    relu: bool = False,
+) -> tuple[Array, Array]:
+    """Return `max_pool2d(conv2d(x, W, b), kernel)` and its arg, the convolution never stored.
+
+    Shapes: x (N, C, H, W), W (FN, C/groups, FH, FW), b (FN,), a scalar or None, y and arg
+    (N, FN, OH // kernel, OW // kernel), with OH, OW and the options of `conv2d`. The windows lie
+    side by side: their stride is `kernel`, and there is no padding. With `relu` it is the maximum
+    of max(0, ...). The bits are those of the ops one after the other; for the way back see
+    `max_pool2d_backward` and its y.
+
+    Raises ValueError as `conv2d` does, and when a window is larger than the output of the
+    convolution.
+    """
+    return of(x).conv2d_max_pool2d(
+        x,
+        W,
+        b,
+        kernel,
+        stride=stride,
+        pad=pad,
+        dilation=dilation,
+        groups=groups,
+        relu=relu,
+    )
+
+
 def conv2d_dx(
     dout: ArrayLike,
     W: ArrayLike,

@@ -43,6 +43,7 @@ from pynet.reference.norm import (
 from pynet.reference.pool import (
     avg_pool2d,
     avg_pool2d_backward,
+    conv2d_max_pool2d,
     global_avg_pool2d,
     global_avg_pool2d_backward,
     max_pool2d,
@@ -85,6 +86,7 @@ __all__ = [
     "conv2d",
     "conv2d_dW",
     "conv2d_dx",
+    "conv2d_max_pool2d",
     "conv2d_naive",
     "dropout",
     "dropout_backward",

@@ -7,7 +7,7 @@ import numpy as np
 from pynet._types import Array, ArrayLike, Pair, Shape
 from pynet.reference._arrays import as_float, pair, store
 from pynet.reference.activation import relu_backward
-from pynet.reference.conv import add_windows, windows
+from pynet.reference.conv import add_windows, conv2d, windows
 
 
 def max_pool2d(
@@ -25,6 +25,23 @@ def max_pool2d(
     inside = _flat(windows(np.ones((1, 1) + x.shape[2:]), FH, FW, stride, pad))
     arg = np.where(y == -np.inf, inside.argmax(axis=-1), arg)
     return y, arg.astype(np.int32)
+
+
+def conv2d_max_pool2d(
+    x: ArrayLike,
+    W: ArrayLike,
+    b: ArrayLike | None,
+    kernel: Pair,
+    *,
+    stride: Pair = 1,
+    pad: Pair = 0,
+    dilation: Pair = 1,
+    groups: int = 1,
+    relu: bool = False,
+) -> tuple[Array, Array]:
+    """Convolution, relu if asked for, and max pooling with windows side by side."""
+    y = conv2d(x, W, b, stride=stride, pad=pad, dilation=dilation, groups=groups, relu=relu)
+    return max_pool2d(y, kernel)
 
 
 def max_pool2d_backward(

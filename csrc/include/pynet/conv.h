@@ -1,6 +1,7 @@
 // Two-dimensional convolution, its gradients, and the book's im2col and col2im.
 #pragma once
 
+#include "pynet/pool.h"
 #include "pynet/types.h"
 
 namespace pynet {
@@ -24,6 +25,21 @@ struct Conv2dArgs {
   ConvShape s;
   bool relu;
   bool winograd;  // 3 x 3 filters may take Winograd's way: faster, not quite as exact
+};
+
+// y = max_pool2d(x * W + b), with relu in between, for windows side by side: the stride is the
+// kernel, and there is no padding
+template <class T>
+struct Conv2dMaxPool2dArgs {
+  T* y;               // (N, FN, PH, PW) = (pool.N, pool.C, pool.OH, pool.OW)
+  std::int32_t* arg;  // (N, FN, PH, PW): as in MaxPool2dArgs
+  const T* x;         // (N, C, H, W)
+  const T* W;         // (FN, C/groups, FH, FW)
+  const T* b;         // (FN), or null
+  ConvShape s;
+  PoolShape pool;  // of the convolution's output: (N, FN, OH, OW)
+  bool relu;
+  bool winograd;  // as in Conv2dArgs
 };
 
 // dx = the gradient of the input

@@ -18,6 +18,7 @@
 #define PYNET_KERNELS(KERNEL)                                             \
   KERNEL(gemm, GemmArgs)                                                  \
   KERNEL(conv2d, Conv2dArgs)                                              \
+  KERNEL(conv2d_max_pool2d, Conv2dMaxPool2dArgs)                          \
   KERNEL(conv2d_dx, Conv2dDxArgs)                                         \
   KERNEL(conv2d_dW, Conv2dDwArgs)                                         \
   KERNEL(im2col, Im2colArgs)                                              \

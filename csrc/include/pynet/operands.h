@@ -78,6 +78,15 @@ void operands(Conv2dArgs<T>& p, const Visit& visit) {
   to.write(p.y, operand::maps(p.s));
 }
 template <class T, class Visit>
+void operands(Conv2dMaxPool2dArgs<T>& p, const Visit& visit) {
+  const operand::To<Visit> to{visit};
+  to.read(p.x, operand::image(p.s));
+  to.read(p.W, operand::filters(p.s));
+  to.read(p.b, p.s.FN);
+  to.write(p.y, operand::maps(p.pool));
+  to.write(p.arg, operand::maps(p.pool));
+}
+template <class T, class Visit>
 void operands(Conv2dDxArgs<T>& p, const Visit& visit) {
   const operand::To<Visit> to{visit};
   to.read(p.dout, operand::maps(p.s));
@@ -93,6 +102,10 @@ void operands(Conv2dDwArgs<T>& p, const Visit& visit) {
 }
 template <class T>
 double operations(const Conv2dArgs<T>& p) {
+  return operations(p.s);
+}
+template <class T>
+double operations(const Conv2dMaxPool2dArgs<T>& p) {
   return operations(p.s);
 }
 template <class T>
