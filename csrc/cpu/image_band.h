@@ -153,7 +153,12 @@ PYNET_INLINE void fill_sorted(const Strip& s, const T* image, index_t channels, 
         for (int q = 0; q < STRIDE; ++q) {
           to[q] = row + (b + q) % STRIDE * s.width + (b + q) / STRIDE;
         }
-        copy_sorted<STRIDE>(to, n, image + (c * y.in + s.in_y + r) * x.in + x0);
+        const T* src = image + (c * y.in + s.in_y + r) * x.in + x0;
+        // The same row of the image that is next: the processor does not look ahead so far.
+        for (index_t i = 0; i < x.in; i += 64 / static_cast<index_t>(sizeof(T))) {
+          __builtin_prefetch(src + channels * y.in * x.in + i, 0, 2);
+        }
+        copy_sorted<STRIDE>(to, n, src);
       }
       if (++between == y.stride) between = 0;
     }
