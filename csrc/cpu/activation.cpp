@@ -4,11 +4,12 @@
 namespace pynet::PYNET_ISA {
 namespace {
 
-// y = rule(x)
+// y = rule(x); with arithmetic between its stores a cache line would be streamed in two halves.
 template <class T, class Rule>
 PYNET_INLINE void forward(const ActivationArgs<T>& args, const Tile& tile, const Rule& rule) {
-  for_tile(args.y, args.n, tile,
-           [&](index_t i, auto lanes) { lanes.store(args.y + i, rule(lanes.load(args.x + i))); });
+  for_tile<T>(args.n, tile, [&](index_t i, auto lanes) {
+    lanes.store(args.y + i, rule(lanes.load(args.x + i)));
+  });
 }
 
 // dx = rule(dout, y), written or added.
@@ -39,7 +40,9 @@ Work relu_plan(const ActivationArgs<T>& args) {
 }
 template <class T>
 void relu_run(const ActivationArgs<T>& args, const Tile& tile) {
-  forward<T>(args, tile, [](vec<T> x) { return relu_of<T>(x); });
+  for_tile(args.y, args.n, tile, [&](index_t i, auto lanes) {
+    lanes.store(args.y + i, relu_of<T>(lanes.load(args.x + i)));
+  });
 }
 
 template <class T>

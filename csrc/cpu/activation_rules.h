@@ -128,11 +128,11 @@ struct gelu_tanh {  // (1 + tanh(u)) / 2 is the sigmoid of 2u, u = sqrt(2/pi) (x
 template <class T>
 struct mish {  // with w = exp(x): tanh(log(1 + w)) = n / (n + 2), n = w (w + 2)
   static PYNET_INLINE vec<T> y(vec<T> x, T, T) {
-    const vec<T> e = exp_of<T>(minus_abs<T>(x)), top = x < 0 ? e * (e + 2) : 1 + 2 * e;
+    const vec<T> e = exp_of_negative<T>(minus_abs<T>(x)), top = x < 0 ? e * (e + 2) : 1 + 2 * e;
     return above_minus_infinity<T>(x) * (top / (top + (x < 0 ? splat<T>(2) : 2 * e * e)));
   }
   static PYNET_INLINE vec<T> dy(vec<T> x, T, T) {
-    const vec<T> z = held<T>(x, -kFar<T>, kFar<T>), e = exp_of<T>(minus_abs<T>(z));
+    const vec<T> z = held<T>(x, -kFar<T>, kFar<T>), e = exp_of_negative<T>(minus_abs<T>(z));
     const vec<T> top = z < 0 ? e * (e + 2) : 1 + 2 * e;
     const vec<T> u = 1 / (top + (z < 0 ? splat<T>(2) : 2 * e * e));
     return u * (top + 4 * z * (1 + e) * (z < 0 ? e : e * e) * u);

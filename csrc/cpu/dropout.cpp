@@ -21,7 +21,13 @@ struct BytesOf<double> {
 
 // Bytes as numbers.
 PYNET_INLINE vfloat numbers(vbytes32 bytes) {
+#if defined(__AVX2__) && !defined(__AVX512F__)
+  std::int64_t eight;  // GCC 12 would convert them by way of 16 bits
+  __builtin_memcpy(&eight, &bytes, sizeof(eight));
+  return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_cvtsi64_si128(eight)));
+#else
   return __builtin_convertvector(__builtin_convertvector(bytes, vint32), vfloat);
+#endif
 }
 PYNET_INLINE vdouble numbers(vbytes64 bytes) {
   return __builtin_convertvector(__builtin_convertvector(bytes, vint32_half), vdouble);

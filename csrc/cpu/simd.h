@@ -200,9 +200,23 @@ PYNET_INLINE vfloat sqrt(vfloat a) { return (vfloat)vsqrtq_f32((float32x4_t)a); 
 PYNET_INLINE vdouble sqrt(vdouble a) { return (vdouble)vsqrtq_f64((float64x2_t)a); }
 #endif
 
-// max(a, b): b where either is NaN.
+// The larger and the smaller one; b where either is NaN.
+#if defined(__AVX512F__)
+PYNET_INLINE vfloat max(vfloat a, vfloat b) { return _mm512_maskz_max_ps(0xffff, a, b); }
+PYNET_INLINE vdouble max(vdouble a, vdouble b) { return _mm512_maskz_max_pd(0xff, a, b); }
+PYNET_INLINE vfloat min(vfloat a, vfloat b) { return _mm512_maskz_min_ps(0xffff, a, b); }
+PYNET_INLINE vdouble min(vdouble a, vdouble b) { return _mm512_maskz_min_pd(0xff, a, b); }
+#elif defined(__AVX2__)
+PYNET_INLINE vfloat max(vfloat a, vfloat b) { return _mm256_max_ps(a, b); }
+PYNET_INLINE vdouble max(vdouble a, vdouble b) { return _mm256_max_pd(a, b); }
+PYNET_INLINE vfloat min(vfloat a, vfloat b) { return _mm256_min_ps(a, b); }
+PYNET_INLINE vdouble min(vdouble a, vdouble b) { return _mm256_min_pd(a, b); }
+#else
 PYNET_INLINE vfloat max(vfloat a, vfloat b) { return a > b ? a : b; }
 PYNET_INLINE vdouble max(vdouble a, vdouble b) { return a > b ? a : b; }
+PYNET_INLINE vfloat min(vfloat a, vfloat b) { return a < b ? a : b; }
+PYNET_INLINE vdouble min(vdouble a, vdouble b) { return a < b ? a : b; }
+#endif
 
 // max(0, x), where NaN stays NaN; and the gradient that it lets through, by its result y.
 template <class T>

@@ -25,8 +25,8 @@ void log_softmax_run(const SoftmaxArgs<T>& args, const Tile& tile) {
     const T* x = args.x + n * args.D;
     T* y = args.y + n * args.D;
     const vec<T> m = splat(row_max(x, args.D));
-    const T sum =
-        row_sum<T>(args.D, [&](index_t j, auto lanes) { return exp_of<T>(lanes.load(x + j) - m); });
+    const T sum = row_sum<T>(
+        args.D, [&](index_t j, auto lanes) { return exp_of_negative<T>(lanes.load(x + j) - m); });
     const vec<T> log_sum = log_of<T>(splat(sum));
     for_vectors<T>(0, args.D, [&](index_t j, auto lanes) {
       lanes.store(y + j, lanes.load(x + j) - m - log_sum);

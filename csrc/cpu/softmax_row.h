@@ -23,11 +23,13 @@ template <class T>
 PYNET_INLINE LogSum<T> softmax_row(T* y, const T* x, index_t D) {
   const T largest = row_max(x, D);
   const T sum = row_sum<T>(D, [&](index_t j, auto lanes) {
-    const vec<T> e = exp_of<T>(lanes.load(x + j) - largest);
+    const vec<T> e = exp_of_negative<T>(lanes.load(x + j) - largest);
     lanes.store(y + j, e);
     return e;
   });
-  for_vectors<T>(0, D, [&](index_t j, auto lanes) { lanes.store(y + j, lanes.load(y + j) / sum); });
+  const T share = 1 / sum;
+  for_vectors<T>(0, D,
+                 [&](index_t j, auto lanes) { lanes.store(y + j, lanes.load(y + j) * share); });
   return {largest, sum};
 }
 

@@ -26,6 +26,7 @@ struct MathConstants<float> {
   static constexpr uint kSign = 0x80000000u, kOne = 0x3f800000u;
   static constexpr float kLargestExp = 88.72283f;    // exp of more than this is infinite
   static constexpr float kSmallestExp = -87.33654f;  // exp of less than this is not normal
+  static constexpr float kExpIsZero = -88.0f;  // exp of this or less has no place for its exponent
   static constexpr float kSmallest = 1.17549435e-38f;
   static constexpr float kTanhOne = 10.0f;  // beyond this tanh rounds to 1
   // 1.5 * 2^mantissa: added to a small number it rounds that to an integer in the lowest bits.
@@ -51,6 +52,7 @@ struct MathConstants<double> {
   static constexpr uint kSign = 0x8000000000000000u, kOne = 0x3ff0000000000000u;
   static constexpr double kLargestExp = 709.782712893384;
   static constexpr double kSmallestExp = -708.3964185322641;
+  static constexpr double kExpIsZero = -709.3;
   static constexpr double kSmallest = 2.2250738585072014e-308;
   static constexpr double kTanhOne = 20.0;
   static constexpr double kRound = 6755399441055744.0;
@@ -119,12 +121,20 @@ PYNET_INLINE vec<T> exp_of(vec<T> x) {
   return x <= C::kLargestExp ? y : x + kInfinity<T>;  // NaN comes here too
 }
 
+// exp(x) for x <= 0 or NaN: where the exponent would be too small, its bits are those of 0.
+template <class T>
+PYNET_INLINE vec<T> exp_of_negative(vec<T> x) {
+  using C = MathConstants<T>;
+  const ExpParts<T> e = exp_parts<T>(max(splat(C::kExpIsZero), x));
+  const vec<T> power = (vec<T>)(e.n + C::kOne);  // 2^n
+  return fma(power, e.m, power);
+}
+
 // exp(x) - 1 for x <= 0; a larger x counts as 0.
 template <class T>
 PYNET_INLINE vec<T> expm1_of_negative(vec<T> x) {
   using C = MathConstants<T>;
-  vec<T> t = x > 0 ? vec<T>{} : x;
-  t = t < -2 * C::kTanhOne ? splat(-2 * C::kTanhOne) : t;
+  const vec<T> t = max(splat(-2 * C::kTanhOne), min(vec<T>{}, x));
   const ExpParts<T> e = exp_parts<T>(t);
   const vec<T> power = (vec<T>)(e.n + C::kOne);  // 2^n
   return fma(power, e.m, power - 1);
@@ -157,7 +167,7 @@ PYNET_INLINE vec<T> log_of(vec<T> x) {
 // log(1 + exp(-|x|)), from 0 to ln 2.
 template <class T>
 PYNET_INLINE vec<T> log1p_exp_minus_abs(vec<T> x) {
-  const vec<T> e = exp_of<T>(minus_abs<T>(x));
+  const vec<T> e = exp_of_negative<T>(minus_abs<T>(x));
   const auto high = e > static_cast<T>(0.41421356);  // 1 + e > sqrt(2): take half of it
   const vec<T> f = high ? (e - 1) * static_cast<T>(0.5) : e;
   return log_of_parts<T>(f, high ? splat<T>(1) : vec<T>{});
@@ -174,7 +184,7 @@ PYNET_INLINE vec<T> quotient(vec<T> a, T c, vec<T> b) {
 // 1 / (1 + exp(-x)), from exp(-|x|), which cannot overflow.
 template <class T>
 PYNET_INLINE vec<T> sigmoid_of(vec<T> x) {
-  const vec<T> e = exp_of<T>(minus_abs<T>(x));
+  const vec<T> e = exp_of_negative<T>(minus_abs<T>(x));
   return quotient<T>(x < 0 ? e : splat<T>(1), 1, e);
 }
 
@@ -182,8 +192,7 @@ PYNET_INLINE vec<T> sigmoid_of(vec<T> x) {
 template <class T>
 PYNET_INLINE vec<T> tanh_of(vec<T> x) {
   using C = MathConstants<T>;
-  vec<T> t = minus_abs<T>(x);
-  t = t < -C::kTanhOne ? splat(-C::kTanhOne) : t;
+  const vec<T> t = max(splat(-C::kTanhOne), minus_abs<T>(x));
   const ExpParts<T> e = exp_parts<T>(t + t);
   const vec<T> power = (vec<T>)(e.n + C::kOne);  // 2^n
   const vec<T> m = fma(power, e.m, power - 1);

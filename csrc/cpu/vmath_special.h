@@ -52,15 +52,28 @@ struct SpecialConstants<double> {
 // x held between low and high; NaN passes.
 template <class T>
 PYNET_INLINE vec<T> held(vec<T> x, T low, T high) {
-  x = x < low ? splat(low) : x;
-  return x > high ? splat(high) : x;
+  return min(splat(high), max(splat(low), x));
 }
 
-// exp(-c x^2) for a power of two c and |x| below 10^10: what rounding x^2 took away is put back.
+// polynomial(c, x) as a polynomial of the even and one of the odd powers: a chain half as long.
+template <class T, int COUNT>
+PYNET_INLINE vec<T> polynomial_by_halves(const T (&c)[COUNT], vec<T> x) {
+  constexpr int even = (COUNT - 1) / 2 * 2, odd = COUNT / 2 * 2 - 1;
+  const vec<T> square = x * x;
+  vec<T> evens = splat(c[even]), odds = splat(c[odd]);
+#pragma GCC unroll 16
+  for (int i = even - 2; i >= 0; i -= 2) evens = fma(evens, square, splat(c[i]));
+#pragma GCC unroll 16
+  for (int i = odd - 2; i >= 0; i -= 2) odds = fma(odds, square, splat(c[i]));
+  return fma(odds, x, evens);
+}
+
+// exp(-c x^2) for a power of two c > 0 and |x| below 10^10: what rounding x^2 took away is put
+// back.
 template <class T>
 PYNET_INLINE vec<T> exp_of_minus_square(T c, vec<T> x) {
   const vec<T> square = x * x, lost = fma(x, x, -square);
-  const vec<T> e = exp_of<T>(-c * square);
+  const vec<T> e = exp_of_negative<T>(-c * square);
   return fma(-c * lost, e, e);
 }
 
@@ -76,7 +89,7 @@ PYNET_INLINE Normal<T> normal_of(vec<T> x) {
   const vec<T> near = held<T>(x, -40, 40);  // beyond, the density is 0
   const vec<T> e = exp_of_minus_square<T>(static_cast<T>(0.5), near);
   const vec<T> z = -minus_abs<T>(near), u = 1 / (z + C::kTailAt);
-  const vec<T> tail = e * (u * polynomial(C::kTail, (z - C::kTailAt) * u));
+  const vec<T> tail = e * (u * polynomial_by_halves(C::kTail, (z - C::kTailAt) * u));
   return {e * static_cast<T>(0.3989422804014327), x > 0 ? 1 - tail : tail};
 }
 
