@@ -9,18 +9,17 @@ namespace {
 
 // Channels of up to this many elements, all samples together, stay in a core's cache between the
 // sums and what follows from them: then a tile is whole channels, and one phase does everything.
-// Fewer than kManyChannels of them would leave threads without work.
-constexpr index_t kWholeChannel = 131072, kManyChannels = 16;
+// Fewer than kManyChannels of them would leave threads without work, and short rows with a power of
+// two between them would push each other out of the few cache lines that they share.
+constexpr index_t kWholeChannel = 131072, kManyChannels = 16, kLongRow = 2048;
 
 PYNET_INLINE ChannelTiling tile_norm(index_t N, index_t C, index_t S) {
-  const index_t side_by_side = S == 1 ? 16 : 1;  // channels of a cache line
   const bool one_tile = N * C * S <= kChunk;
-  if (!one_tile && (N * S * side_by_side > kWholeChannel || C < kManyChannels)) {
+  if (!one_tile && (N * S > kWholeChannel || C < kManyChannels || S < kLongRow)) {
     return tile_channels(N, C, S);
   }
   ChannelTiling t;
-  t.channels = min_of(C, max_of(round_up(kChunk / (N * S), side_by_side), side_by_side));
-  t.channels = one_tile ? C : t.channels;
+  t.channels = one_tile ? C : max_of(kChunk / (N * S), index_t{1});
   t.rows = N;
   t.column_tiles = ceil_div(C, t.channels);
   t.row_tiles = 1;
