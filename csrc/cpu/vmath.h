@@ -127,7 +127,7 @@ PYNET_INLINE vec<T> exp_of_negative(vec<T> x) {
   using C = MathConstants<T>;
   const ExpParts<T> e = exp_parts<T>(max(splat(C::kExpIsZero), x));
   const vec<T> power = (vec<T>)(e.n + C::kOne);  // 2^n
-  return fma(power, e.m, power);
+  return (1 + e.m) * power;
 }
 
 // exp(x) - 1 for x <= 0; a larger x counts as 0.
