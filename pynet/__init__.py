@@ -89,7 +89,7 @@ def num_threads() -> int:
 
 
 def set_winograd(on: bool) -> None:
-    """Let `ops.conv2d` and `ops.conv2d_dx` take Winograd's way in float32, or never.
+    """Let `ops.conv2d` and its gradients take Winograd's way in float32, or never.
 
     It is on, unless the environment has PYNET_WINOGRAD=0. The docstring of `ops.conv2d` says how
     far off its results are.

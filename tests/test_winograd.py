@@ -62,6 +62,7 @@ def test_error_as_documented(channels: int, side: int) -> None:
     dout, V = normal(rng, 3, channels, side, side), normal(rng, channels, 32, 3, 3)
     calls: list[tuple[str, tuple[Any, ...]]] = [("conv2d", (x, W))]
     calls += [("conv2d", (np.maximum(x, 0), W)), ("conv2d_dx", (dout, V, (3, 32, side, side)))]
+    calls += [("conv2d_dW", (dout[:, :32].copy(), x, W.shape))] if side == 12 else []
     for op, args in calls:
         exact = getattr(_core, op)(*double(args), pad=1)
         on, off = both(True, op, *args, pad=1), both(False, op, *args, pad=1)
@@ -73,7 +74,7 @@ def test_error_as_documented(channels: int, side: int) -> None:
 def test_all_edges() -> None:
     """Sizes around the tiles and vectors, every padding, bias and ReLU, writing and adding."""
     rng = np.random.default_rng(0)
-    taken = 0
+    taken = dw_taken = 0
     for _ in range(150):
         N, C, FN, H, W = (int(n) for n in rng.integers((1, 12, 12, 3, 3), (5, 80, 80, 40, 40)))
         pad = tuple(int(p) for p in rng.integers(0, 5, 2))
@@ -91,7 +92,12 @@ def test_all_edges() -> None:
         total = x.copy()
         _core.conv2d_dx(*back, pad=pad, out=total, add=True)
         assert far(total - x, exact) < 1e-5, name
-    assert taken > 100
+
+        back = (back[0], x, filters.shape)
+        dW = _core.conv2d_dW(*back, pad=pad)
+        assert far(dW, _core.conv2d_dW(*double(back), pad=pad)) < 5e-6, name
+        dw_taken += not np.array_equal(dW, both(False, "conv2d_dW", *back, pad=pad))
+    assert min(taken, dw_taken) > 100
 
 
 def test_relu_is_relu_of_the_result() -> None:
@@ -119,11 +125,12 @@ def test_what_is_not_finite_stays_near(bad: float) -> None:
 
 # ---- the contract ------------------------------------------------------------------------------
 
-SHAPES = [  # many images to a block, several blocks of rows and columns, parts of filters
+SHAPES = [  # many images to a block, several blocks of rows and columns, parts of filters, chunks
     (7, 24, 8, 10, 40),
     (2, 24, 40, 18, 32),
     (1, 16, 9, 150, 16),
     (1, 64, 8, 8, 300),
+    (40, 16, 12, 12, 70),
 ]
 
 
@@ -136,7 +143,8 @@ def test_same_bits_for_any_number_of_threads(shape: tuple[int, ...]) -> None:
     for threads in THREADS:
         _core.set_num_threads(threads)
         y, dx = _core.conv2d(x, filters, pad=1), _core.conv2d_dx(dout, filters, x.shape, pad=1)
-        results.add((y.tobytes(), dx.tobytes()))
+        dW = _core.conv2d_dW(dout, x, filters.shape, pad=1)
+        results.add((y.tobytes(), dx.tobytes(), dW.tobytes()))
     assert len(results) == 1
     assert not np.array_equal(y, both(False, "conv2d", x, filters, pad=1))
 
@@ -155,6 +163,7 @@ def stay_inside(isa: str) -> None:
                     guarded(a, at_end) for a in (x, filters, normal(rng, FN), y, x)
                 )
                 _core.conv2d(x, filters, b, pad=pad, out=y)
+                _core.conv2d_dW(y, x, filters.shape, pad=pad, out=guarded(filters, at_end))
                 for add in (False, True):
                     _core.conv2d_dx(y, filters, x.shape, pad=pad, out=dx, add=add)
 

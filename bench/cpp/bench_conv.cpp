@@ -63,7 +63,7 @@ void conv2d_dx(benchmark::State& state) {
 
 void conv2d_dW(benchmark::State& state) {
   Layer l(state);
-  const Conv2dDwArgs<float> args{l.W.data(), l.y.data(), l.x.data(), l.s};
+  const Conv2dDwArgs<float> args{l.W.data(), l.y.data(), l.x.data(), l.s, winograd()};
   measure(state, l, [&] { launch(kernels().conv2d_dW, args); });
 }
 

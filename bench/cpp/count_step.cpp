@@ -104,7 +104,7 @@ int main(int argc, char** argv) {
   counted("batch_norm_backward", k.batch_norm_backward,
           BatchNormBackwardArgs<float>{da, dgamma, dbeta, dz, z, gamma, mean, std, N, FN, H * H,
                                        true, Grad::Write, nullptr});
-  counted("conv2d_dW", k.conv2d_dW, Conv2dDwArgs<float>{dW, da, x, conv});
+  counted("conv2d_dW", k.conv2d_dW, Conv2dDwArgs<float>{dW, da, x, conv, winograd()});
   counted("conv2d_dx", k.conv2d_dx, Conv2dDxArgs<float>{dx, da, W, conv, Grad::Write, winograd()});
   const UpdateArgs<float> update{W2, dW2, s, r, nullptr, W2.size(), &numbers};
   counted("sgd_update", k.sgd_update, update);

@@ -6,11 +6,12 @@
 //   phase 1   adds the chunks in their order and turns the sum into dW
 //
 // Turned this way round, only dout is packed, once for all taps: a row of the windows is a row of
-// the image, and the micro-kernel reads it where it lies. Groups of few channels go another way:
-// conv_narrow_dw.h.
+// the image, and the micro-kernel reads it where it lies. Groups of few channels go another way,
+// conv_narrow_dw.h, and 3 x 3 filters Winograd's: conv_winograd_dw.h.
 #include "cpu/conv_micro.h"
 #include "cpu/conv_narrow_dw.h"
 #include "cpu/conv_shape.h"
+#include "cpu/conv_winograd_dw.h"
 #include "cpu/kernel.h"
 #include "cpu/pack.h"
 #include "cpu/pack_image.h"
@@ -185,6 +186,7 @@ void add_chunks_up(const Conv2dDwArgs<T>& p, const Layout& l, const Tile& tile) 
 template <class T>
 Work conv2d_dW_plan(const Conv2dDwArgs<T>& p) {
   if (is_narrow(p)) return narrow_dw_plan(p);
+  if (is_winograd_dw(p)) return winograd_dw_plan(p);
   const Layout l = layout_of(p);
   const index_t taps = l.C * l.taps;
   const index_t sum_tiles = l.s.groups * ceil_div(taps, kSumTaps) * ceil_div(l.M, kSumFilters);
@@ -201,6 +203,7 @@ Work conv2d_dW_plan(const Conv2dDwArgs<T>& p) {
 template <class T>
 void conv2d_dW_run(const Conv2dDwArgs<T>& p, const Tile& tile) {
   if (is_narrow(p)) return narrow_dw_run(p, tile);
+  if (is_winograd_dw(p)) return winograd_dw_run(p, tile);
   const Layout l = layout_of(p);
   if (tile.phase == 0) {
     add_chunk(p, l, tile);

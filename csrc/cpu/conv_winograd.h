@@ -37,10 +37,10 @@ struct WinogradLayout {
   index_t filter_parts;               // tiles of phase 0 for each sliver
 };
 
-constexpr index_t kTapChannels = 16;                  // whose taps are turned at a time
-constexpr index_t kFilterTile = 4 * kTapChannels;     // channels of a tile of phase 0
-constexpr index_t kBlockTiles = 32, kBlockCols = 16;  // of a block, in all and in a row
-constexpr index_t kPartSlivers = 4;                   // of a block of filters
+constexpr index_t kTapChannels = 16;               // whose taps are turned at a time
+constexpr index_t kFilterTile = 4 * kTapChannels;  // channels of a tile of phase 0
+constexpr index_t kBlockCols = 16;                 // tiles of a block in a row
+constexpr index_t kPartSlivers = 4;                // of a block of filters
 
 // --- whether and how -----------------------------------------------------------------------------
 
@@ -57,15 +57,16 @@ double winograd_cost(const Product<T>& p, index_t out) {
   return tiles * (products + transforms) + points * pairs * (pairs > 30000 ? 0.7 : 0.25);
 }
 
+template <class T>
+bool winograd_applies(const ConvShape& s, bool wanted) {
+  return wanted && sizeof(T) == sizeof(float) && s.groups == 1 && s.FH == 3 && s.FW == 3 &&
+         s.stride_h == 1 && s.stride_w == 1 && s.dilation_h == 1 && s.dilation_w == 1;
+}
+
 // The tile, 4 or 2 outputs, or 0 for the direct way.
 template <class T, template <class> class Args>
 index_t winograd_tile(const Args<T>& args) {
-  const ConvShape& s = args.s;
-  if (sizeof(T) != sizeof(float) || !args.winograd) return 0;
-  if (s.groups != 1 || s.FH != 3 || s.FW != 3 || s.stride_h != 1 || s.stride_w != 1 ||
-      s.dilation_h != 1 || s.dilation_w != 1) {
-    return 0;
-  }
+  if (!winograd_applies<T>(args.s, args.winograd)) return 0;
   const Product<T> p = bound_of(args);
   const double direct = winograd_cost(p, 1), four = winograd_cost(p, 4), two = winograd_cost(p, 2);
   if (1.1 * min_of(two, four) > direct) return 0;
@@ -81,15 +82,17 @@ WinogradLayout winograd_layout(const Product<T>& p, index_t out) {
   const auto even = [](index_t all, index_t wanted) {  // the length of pieces of equal length
     return ceil_div(all, ceil_div(all, max_of<index_t>(1, min_of(all, wanted))));
   };
+  // Filters that do not stay in the L2 cache should at least meet many tiles each time they come.
+  const index_t wanted = p.C * p.M > 16384 ? 48 : 32;
   l.cols = even(l.across, kBlockCols);
-  l.rows = even(l.down, kBlockTiles / l.cols);
-  l.images = even(p.images, kBlockTiles / (l.down * l.across));
+  l.rows = even(l.down, wanted / l.cols);
+  l.images = even(p.images, wanted / (l.down * l.across));
   l.row_blocks = ceil_div(l.down, l.rows), l.col_blocks = ceil_div(l.across, l.cols);
   l.image_blocks = ceil_div(p.images, l.images);
   // Enough tiles for the threads: cut by filters, each part transforms the image once more.
   l.slivers = ceil_div(p.M, S);
   const index_t blocks = l.image_blocks * l.row_blocks * l.col_blocks;
-  l.part = even(l.slivers, max_of(kPartSlivers, l.slivers * blocks / 32));
+  l.part = even(l.slivers, max_of(kPartSlivers, l.slivers * blocks / 16));
   l.parts = ceil_div(l.slivers, l.part);
 
   // Points that lie a power of two apart would push each other out of the cache.
@@ -158,35 +161,48 @@ WinogradBlock winograd_block(const Product<T>& p, const WinogradLayout& l, index
   return b;
 }
 
-template <class T, int OUT>
-void transform_images(const Product<T>& p, const WinogradLayout& l, const WinogradBlock& b, T* v,
-                      T* scratch) {
-  constexpr index_t SIDE = OUT + 2, L = kLanes<T>;
-  const TileBand band =
-      tile_band(OUT, b.cols, b.row * OUT + lowest(p.y), b.col * OUT + lowest(p.x));
+// Images as tiles see them: the first tile begins at pixel (in_y, in_x).
+template <class T>
+struct TiledImages {
+  const T* first;
+  index_t image, channels, H, W;  // image: from one to the next
+  index_t in_y, in_x;
+};
+
+// The tiles of a block, transformed: of tile t, channel c to v[point*v_point + t*step + c].
+template <class T, class Transform, int OUT>
+void transform_images(const TiledImages<T>& in, const WinogradBlock& b, index_t v_point,
+                      index_t step, T* v, T* scratch) {
+  constexpr index_t SIDE = Transform::kIn, L = kLanes<T>;
+  const TileBand band = tile_band(SIDE, OUT, b.cols, in.in_y + b.row * OUT, in.in_x + b.col * OUT);
   zero(scratch, elements_of<T>(band));
-  for (index_t c = 0; c < p.C; c += kBeside<T>) {
-    const index_t vectors = ceil_div(min_of(kBeside<T>, p.C - c), L);
+  for (index_t c = 0; c < in.channels; c += kBeside<T>) {
+    const index_t vectors = ceil_div(min_of(kBeside<T>, in.channels - c), L);
     T* to = v + c;
     for (index_t n = b.n; n < b.n + b.images; ++n) {
-      const T* image = p.in + (n * p.C + c) * p.y.in * p.x.in;
+      const T* image = in.first + n * in.image + c * in.H * in.W;
       for (index_t r = 0; r < b.rows; ++r) {
-        fill_rows(band, image, p.C - c, p.y.in, p.x.in, r, scratch);
+        fill_rows(band, image, in.channels - c, in.H, in.W, r, scratch);
         const T* line[SIDE];
         for (int i = 0; i < SIDE; ++i) line[i] = row_of(band, r * OUT + i, scratch);
-        for (index_t t = 0; t < b.cols; ++t, to += l.channels) {
+        for (index_t t = 0; t < b.cols; ++t, to += step) {
           for (index_t u = 0; u < vectors; ++u) {
             const index_t at = t * OUT * kBeside<T> + u * L;
-            transform_tile<T, typename Winograd<T, OUT>::Image>(
+            transform_tile<T, Transform>(
                 [&](int i, int j) { return load(line[i] + at + j * kBeside<T>); },
                 [&](int i, int j, vec<T> value) {
-                  store(to + (i * SIDE + j) * l.v_point + u * L, value);
+                  store(to + (i * Transform::kOut + j) * v_point + u * L, value);
                 });
           }
         }
       }
     }
   }
+}
+
+template <class T>
+PYNET_INLINE TiledImages<T> images_of(const Product<T>& p) {
+  return {p.in, p.C * p.y.in * p.x.in, p.C, p.y.in, p.x.in, lowest(p.y), lowest(p.x)};
 }
 
 // The products at one point: tiles x channels with the filters of some slivers.
@@ -271,7 +287,8 @@ void run_block(const Product<T>& p, const WinogradLayout& l, index_t index, cons
   T* v = local;
   T* y = v + l.points * l.v_point;
   T* scratch = y + l.points * l.y_point;
-  transform_images<T, OUT>(p, l, b, v, scratch);
+  transform_images<T, typename Winograd<T, OUT>::Image, OUT>(images_of(p), b, l.v_point, l.channels,
+                                                             v, scratch);
   const index_t tiles = b.images * b.rows * b.cols;
   for (index_t s = b.first; s < b.last; s += l.filters / S) {
     const index_t end = min_of(b.last, s + l.filters / S);
@@ -294,7 +311,7 @@ Work winograd_plan(const Args<T>& args) {
   const WinogradLayout l = winograd_layout(p, out);
   const index_t taps = kTapChannels * 9 * kCols<T>;
   const index_t scratch =
-      max_of(elements_of<T>(tile_band(out, l.cols, 0, 0)), out * out * l.cols * kLanes<T>);
+      max_of(elements_of<T>(tile_band(l.side, out, l.cols, 0, 0)), out * out * l.cols * kLanes<T>);
   const index_t block = l.points * (l.v_point + l.y_point) + scratch;
   return Work{2,
               {l.slivers * l.filter_parts, l.image_blocks * l.row_blocks * l.col_blocks * l.parts},

@@ -20,8 +20,9 @@ struct TileBand {
   index_t in_y, in_x;  // the first pixel under the first row of tiles
 };
 
-PYNET_INLINE TileBand tile_band(index_t out, index_t cols, index_t in_y, index_t in_x) {
-  return {out + 2, out, cols * out + 2, in_y, in_x};
+PYNET_INLINE TileBand tile_band(index_t side, index_t out, index_t cols, index_t in_y,
+                                index_t in_x) {
+  return {side, out, cols * out + side - out, in_y, in_x};
 }
 
 template <class T>
@@ -59,7 +60,7 @@ void fill_rows(const TileBand& b, const T* image, index_t channels, index_t H, i
                T* band) {
   const Span span = span_inside(b.in_x, W, 1, b.width);
   const index_t first = b.in_x + span.begin, n = span.end - span.begin;
-  for (index_t i = r == 0 ? 0 : 2; i < b.side; ++i) {
+  for (index_t i = r == 0 ? 0 : b.side - b.out; i < b.side; ++i) {
     const index_t y = b.in_y + r * b.out + i;
     T* dst = row_of(b, r * b.out + i, band) + span.begin * kBeside<T>;
     if (y < 0 || y >= H) {

@@ -95,6 +95,30 @@ struct Winograd<T, 4> {  // points 0, a, -a, b, -b, infinity
       y[3] = fma(splat(a), fma(splat(T(4)), q, half * d), m[5]);
     }
   };
+  struct OutputGradient {  // the transpose of Output
+    static constexpr int kIn = 4, kOut = 6;
+    static PYNET_INLINE void apply(const vec<T>* y, vec<T>* m) {
+      const vec<T> two = splat(T(2)), half = splat(T(0.5));
+      m[0] = y[0];
+      m[5] = y[3];
+      const vec<T> p = fma(half, y[2], y[0]), q = fma(half, y[3], y[1]);
+      m[1] = fma(splat(a), q, p);
+      m[2] = fma(splat(-a), q, p);
+      const vec<T> r = fma(two, y[2], y[0]), s = fma(two, y[3], y[1]);
+      m[3] = fma(splat(b), s, r);
+      m[4] = fma(splat(-b), s, r);
+    }
+  };
+  struct FilterGradient {  // the transpose of Filter
+    static constexpr int kIn = 6, kOut = 3;
+    static PYNET_INLINE void apply(const vec<T>* t, vec<T>* g) {
+      const vec<T> p = splat(T(-2) / 3) * (t[1] + t[2]), q = splat(T(-2) / 3) * (t[1] - t[2]);
+      const vec<T> r = splat(T(1) / 6) * (t[3] + t[4]), s = splat(T(1) / 6) * (t[3] - t[4]);
+      g[0] = t[0] + p + r;
+      g[1] = fma(splat(b), s, splat(a) * q);
+      g[2] = fma(splat(T(0.5)), p, fma(splat(T(2)), r, t[5]));
+    }
+  };
 };
 
 // A one-dimensional transform applied to the columns, then to the rows: element (i, j) comes from

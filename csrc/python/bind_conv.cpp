@@ -188,7 +188,8 @@ py::array conv2d_dW(py::object dout_object, py::object x_object, py::object W_sh
   return call.dispatch([&](auto zero) {
     using T = decltype(zero);
     Array dW = call.output<T>("out", out, W_shape);
-    run(kernels().conv2d_dW, Conv2dDwArgs<T>{dW.data<T>(), dout.data<T>(), x.data<T>(), s});
+    run(kernels().conv2d_dW,
+        Conv2dDwArgs<T>{dW.data<T>(), dout.data<T>(), x.data<T>(), s, winograd()});
     return dW.object();
   });
 }

@@ -132,6 +132,7 @@ def conv2d_dW(
     """Return dW, the gradient of `conv2d` for its filters: the sum of dout times the window.
 
     Shapes: dout (N, FN, OH, OW), x (N, C, H, W), dW as `W_shape` (FN, C/groups, FH, FW).
+    Winograd's way is taken as in `conv2d`.
 
     Raises ValueError when shapes do not fit.
     """

@@ -60,6 +60,7 @@ struct Conv2dDwArgs {
   const T* dout;  // (N, FN, OH, OW)
   const T* x;     // (N, C, H, W)
   ConvShape s;
+  bool winograd;  // as in Conv2dArgs
 };
 
 // col = the windows of x as rows; groups is 1 and FN is not used
