@@ -128,6 +128,7 @@ GEMM = [  # M, K, N
     (256, 20, 24),  # columns of A a page apart
     (30, 25, 2500),  # a C that comes from memory
     (7, 17, 9403),  # and a last sliver alone
+    (336, 12, 2),  # columns that are an edge alone, under several tiles of rows
     (13, 70, 17),  # one column beyond a sliver, two, three, four
     (31, 65, 50),
     (9, 100, 35),

@@ -118,6 +118,28 @@ def test_targets_of_every_kind(loss, targets):
     assert everything(net, optimizer) == everything(other, other_optimizer)
 
 
+def test_calls_that_one_kernel_makes_become_one():
+    """Convolution, ReLU and pooling; what a network of chapter 8 is made of."""
+
+    def make():
+        conv, other = Convolution.sized(5, 3, pad=1), Convolution.sized(4, 3)
+        body = (conv, Relu(), Pooling(2, 2), other, BatchNormalization.sized(), Relu())
+        layers = (*body, Pooling(2, 2, 1), Affine.sized(7), Relu(), Affine.sized(3))
+        return Network(Sequential(*layers), input_dim=(2, 12, 12))
+
+    net, optimizer, other, other_optimizer = twins(make, Adam)
+    step = pynet.capture(net, optimizer)
+    data = batches((2, 12, 12), 3)
+    assert [step(x, t) for x, t in data] == eager(other, other_optimizer, data)
+    assert everything(net, optimizer) == everything(other, other_optimizer)
+    kernels = [call.kernel for call in step.plan.calls]
+    assert "conv2d + relu + max_pool2d" in kernels
+    assert "batch_norm + relu" in kernels
+    assert "gemm + relu" in kernels
+    assert kernels.count("max_pool2d_backward + relu_backward") == 2
+    assert "relu" not in kernels
+
+
 def test_integers_lists_and_strides_are_batches_too():
     net, optimizer, other, other_optimizer = twins(lambda: TwoLayerNet(5, 4, 3), SGD)
     data = [

@@ -95,9 +95,10 @@ Layout layout_of(const GemmArgs<T>& p) {
   l.stretches = l.chunks * max_of<index_t>(1, ceil_div(p.K, l.chunks * longest));
   l.depth = max_of<index_t>(1, round_up(ceil_div(p.K, l.stretches), 8));
   l.stretches = max_of<index_t>(1, ceil_div(p.K, l.depth));
-  l.b = p.B_col == 1 && p.M <= 2 * R ? Read::InPlace
-        : l.row_tiles == 1           ? Read::Sliver
-                                     : Read::Packed;
+  l.b = l.col_slivers == 0             ? Read::InPlace  // the edge is all there is
+        : p.B_col == 1 && p.M <= 2 * R ? Read::InPlace
+        : l.row_tiles == 1             ? Read::Sliver
+                                       : Read::Packed;
   l.padded_rows = l.row_slivers * R;
   l.padded_cols = l.col_slivers * S;
   // A short K with many columns waits for memory: longer pieces of the rows of B, C fetched ahead.

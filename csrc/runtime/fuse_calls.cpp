@@ -1,5 +1,7 @@
 #include "runtime/fuse_calls.h"
 
+#include <utility>
+
 #include "pynet/runtime.h"
 
 namespace pynet {
@@ -65,6 +67,34 @@ const MaxPool2dArgs<T>* pooling_of(Calls& calls, const std::int32_t* arg) {
   return nullptr;
 }
 
+bool side_by_side(const PoolShape& s) {
+  return s.stride_h == s.FH && s.stride_w == s.FW && s.pad_h == 0 && s.pad_w == 0;
+}
+
+// conv2d, then max_pool2d over windows side by side: of what was pooled nothing is kept. Nobody
+// else may look at it, which is so once the gradient of relu comes with that of the pooling.
+template <class T>
+std::unique_ptr<RecordedCall> conv_with_pooling(Calls& calls, std::size_t i) {
+  const auto* conv = match<Conv2dArgs, T>(calls, i, kernels().conv2d);
+  const auto* pool = match<MaxPool2dArgs, T>(calls, i + 1, kernels().max_pool2d);
+  if (!conv || !pool || pool->x != conv->y || !side_by_side(pool->s) || uses(calls, conv->y) != 2) {
+    return nullptr;
+  }
+  Conv2dMaxPool2dArgs<T> args{};
+  args.y = pool->y, args.arg = pool->arg;
+  args.x = conv->x, args.W = conv->W, args.b = conv->b;
+  args.s = conv->s, args.pool = pool->s;
+  args.relu = conv->relu, args.winograd = conv->winograd;
+  const auto& kernel = kernels().conv2d_max_pool2d;
+  auto call = std::make_unique<RecordedCallOf<Conv2dMaxPool2dArgs<T>>>(
+      pick<Conv2dMaxPool2dArgs>(kernel, args), args);
+  call->kernel = &kernel;
+  call->label = calls[i]->label;
+  call->name = calls[i]->name + " + " + calls[i + 1]->name;
+  call->plan();
+  return call;
+}
+
 // max_pool2d_backward, then relu_backward: what was pooled was relu's output, so that its sign at
 // a winner is that of the pooled value.
 template <class T>
@@ -96,32 +126,56 @@ bool fuse_norm_backward(Calls& calls, std::size_t i) {
   return true;
 }
 
+// Calls i and i + 1, both before the boundary or both behind it.
+using Fuse = bool (*)(Calls& calls, std::size_t i);
+
+void fuse_pairs(Calls& calls, std::size_t* boundary, Fuse fuse) {
+  for (std::size_t i = 0; i + 1 < calls.size();) {
+    const std::size_t before = calls.size();
+    if (i + 1 == *boundary || !fuse(calls, i)) {
+      ++i;
+      continue;
+    }
+    if (i < *boundary) *boundary -= before - calls.size();
+  }
+}
+
+// Call `stays` does what both did.
+void join(Calls& calls, std::size_t i, std::size_t stays) {
+  calls[stays]->name = calls[i]->name + " + " + calls[i + 1]->name;
+  calls[stays]->plan();
+  calls.erase(calls.begin() + static_cast<std::ptrdiff_t>(stays == i ? i + 1 : i));
+}
+
 template <class T>
-bool fuse_at(Calls& calls, std::size_t i, std::size_t* gone) {
+bool fuse_once(Calls& calls, std::size_t i) {
   if (fuse_forward<T>(calls, i) || fuse_pooling_backward<T>(calls, i)) {
-    *gone = i + 1;
+    join(calls, i, i);
     return true;
   }
-  *gone = i;
-  return fuse_norm_backward<T>(calls, i);
+  if (!fuse_norm_backward<T>(calls, i)) return false;
+  join(calls, i, i + 1);
+  return true;
+}
+
+template <class T>
+bool fuse_conv_with_pooling(Calls& calls, std::size_t i) {
+  std::unique_ptr<RecordedCall> call = conv_with_pooling<T>(calls, i);
+  if (!call) return false;
+  calls[i] = std::move(call);
+  calls.erase(calls.begin() + static_cast<std::ptrdiff_t>(i + 1));
+  return true;
 }
 
 }  // namespace
 
 void fuse_calls(Calls& calls, std::size_t* boundary) {
-  for (std::size_t i = 0; i + 1 < calls.size();) {
-    std::size_t gone = 0;
-    if (i + 1 == *boundary ||
-        (!fuse_at<float>(calls, i, &gone) && !fuse_at<double>(calls, i, &gone))) {
-      ++i;
-      continue;
-    }
-    RecordedCall& stays = *calls[gone == i ? i + 1 : i];
-    stays.name = calls[i]->name + " + " + calls[i + 1]->name;
-    stays.plan();
-    calls.erase(calls.begin() + static_cast<std::ptrdiff_t>(gone));
-    if (gone < *boundary) --*boundary;
-  }
+  fuse_pairs(calls, boundary, [](Calls& all, std::size_t i) {
+    return fuse_once<float>(all, i) || fuse_once<double>(all, i);
+  });
+  fuse_pairs(calls, boundary, [](Calls& all, std::size_t i) {
+    return fuse_conv_with_pooling<float>(all, i) || fuse_conv_with_pooling<double>(all, i);
+  });
 }
 
 }  // namespace pynet
