@@ -56,16 +56,15 @@ class Plan:
         t_batch = backend.empty(t.shape, np.int64 if labelled else network.dtype)
         t_batch[...] = t
         kept = list(self._arrays_of_layers())
-        with self._labelled():
-            with self._on():
-                self.grads = network.gradient(x_batch, t_batch)
-            self.recording.set_boundary()
-            self.loss = float(network.last_loss)
-            if check is not None:
-                check(self.loss, self.grads)
-            with self._on():
-                self.recording.set_label(self._label("update", None))
-                optimizer.update(network.params, self.grads)
+        with self._labelled(), self._on():
+            self.grads = network.gradient(x_batch, t_batch)
+        self.recording.set_boundary()
+        self.loss = float(network.last_loss)
+        if check is not None:
+            check(self.loss, self.grads)
+        with self._on():
+            self.recording.set_label(self._label("update", None))
+            optimizer.update(network.params, self.grads)
         scores = network.last_layer.y
         self.recording.set_inputs(x_batch, t_batch, scores.shape[-1] if labelled else 0)
         still_there = {id(array) for array in self._arrays_of_layers()}
