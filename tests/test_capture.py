@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import re
 import threading
@@ -212,6 +213,30 @@ def test_settings_changed_on_the_way_count():
         assert step(x, t) == eager(other, other_optimizer, [(x, t)])[0], i
     assert everything(net, optimizer) == everything(other, other_optimizer)
     assert step.replays > 8
+
+
+def test_statistics_put_back_after_every_epoch_do_not_end_the_recording():
+    net, optimizer, other, other_optimizer = twins(small, SGD)
+    step = pynet.capture(net, optimizer)
+    data = batches((5,), 3, count=20)
+    for _ in range(12):
+        for one in (net, other):
+            for slot in one.named_state():
+                setattr(slot.layer, slot.name, copy.copy(slot.value))
+        assert [step(x, t) for x, t in data] == eager(other, other_optimizer, data)
+    assert everything(net, optimizer) == everything(other, other_optimizer)
+    assert step.refusal is None
+    assert step.replays > 12 * 17 - 3
+
+
+def test_settings_that_never_stay_end_it():
+    net, optimizer, other, other_optimizer = twins(small, SGD)
+    step = pynet.capture(net, optimizer)
+    for i, (x, t) in enumerate(batches((5,), 3, count=60)):
+        for one in (net, other):
+            one.layers["Dropout1"].dropout_ratio = 0.1 + 0.01 * (i // 3)
+        assert step(x, t) == eager(other, other_optimizer, [(x, t)])[0]
+    assert "change all the time" in step.refusal
 
 
 def test_arrays_held_by_others_are_not_overwritten():

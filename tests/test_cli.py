@@ -72,6 +72,15 @@ def test_what_train_prints_and_writes(folder, capsys):
     ]
 
 
+def test_one_line_says_why_steps_are_not_recorded(folder, capsys):
+    write_npz(folder / "bars.npz")
+    with pynet.backend.use("reference"):
+        assert train("bars.npz") == 0
+    assert "every step was computed call by call: the backend is reference" in (
+        capsys.readouterr().out
+    )
+
+
 def test_the_picture(trained):
     image = pytest.importorskip("PIL.Image")
     with image.open(trained / "out" / "curves.png") as picture:

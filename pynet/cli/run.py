@@ -115,6 +115,8 @@ class Run:
                 file=sys.stderr,
             )
             return _STATUS[signal.Signals(self._signal)]
+        if trainer.step is not None and trainer.step.refusal is not None:
+            print(f"every step was computed call by call: {trainer.step.refusal}")
         x, t = self.data.x_test, self.data.t_test
         if trainer.stop_reason is not None:
             print(f"stopped after epoch {trainer.current_epoch}: {trainer.stop_reason}")

@@ -16,7 +16,9 @@ import numpy as np
 from pynet.recording.conditions import Settings, refusal
 from pynet.recording.plan import Check, NotRecordable, Plan
 
-_MOST_RECORDINGS = 8  # a step whose settings change all the time is not worth recording
+# A step whose settings change all the time is not worth recording again and again.
+_FIRST_RECORDINGS = 8
+_REPLAYS_EACH = 10
 
 
 def capture(network: Any, optimizer: Any) -> CapturedStep:
@@ -114,7 +116,7 @@ class CapturedStep:
         again, self._last_shapes = shapes == self._last_shapes, shapes
         if self.refusal is not None or not again:
             return self._eager(x, t, check)
-        if self._recordings == _MOST_RECORDINGS:
+        if self._recordings >= max(_FIRST_RECORDINGS, self.replays // _REPLAYS_EACH):
             self.refusal = "settings or shapes change all the time"
             return self._eager(x, t, check)
         self._recordings += 1
