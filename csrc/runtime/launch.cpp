@@ -20,13 +20,23 @@ int worth(double cost, double nanoseconds) {
 }  // namespace
 
 void launch(const Work& work, const BoundKernel& kernel) {
+  Scratch scratch;
   LaunchSeries series;
   series.make_room(work);
-  series.begin();
+  series.begin(scratch);
   series.launch(work, kernel);
 }
 
-LaunchSeries::~LaunchSeries() { pool_free(scratch_); }
+char* Scratch::reserve(std::size_t bytes) {
+  if (bytes > bytes_) {
+    pool_free(block_);
+    block_ = nullptr;
+    bytes_ = 0;
+    block_ = scratch_allocate(bytes);
+    bytes_ = bytes;
+  }
+  return static_cast<char*>(block_);
+}
 
 void LaunchSeries::make_room(const Work& work) {
   const int threads = worth(work.cost, kNanosecondsPerThread);
@@ -36,10 +46,9 @@ void LaunchSeries::make_room(const Work& work) {
   if (local > local_) local_ = local;
 }
 
-void LaunchSeries::begin() {
+void LaunchSeries::begin(Scratch& scratch) {
   team_.take(wanted_);
-  const std::size_t bytes = shared_ + local_ * static_cast<std::size_t>(team_.threads());
-  if (bytes > 0) scratch_ = static_cast<char*>(scratch_allocate(bytes));
+  scratch_ = scratch.reserve(shared_ + local_ * static_cast<std::size_t>(team_.threads()));
 }
 
 void LaunchSeries::launch(const Work& work, const BoundKernel& kernel) {

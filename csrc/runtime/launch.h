@@ -6,15 +6,24 @@
 
 namespace pynet {
 
+// A block of the pool that grows when it must.
+class Scratch {
+ public:
+  Scratch() = default;
+  ~Scratch() { pool_free(block_); }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  char* reserve(std::size_t bytes);
+
+ private:
+  void* block_ = nullptr;
+  std::size_t bytes_ = 0;
+};
+
 class LaunchSeries {
  public:
-  LaunchSeries() = default;
-  ~LaunchSeries();
-  LaunchSeries(const LaunchSeries&) = delete;
-  LaunchSeries& operator=(const LaunchSeries&) = delete;
-
   void make_room(const Work& work);  // for every call, before begin()
-  void begin();
+  void begin(Scratch& scratch);      // which lives as long as this
   void launch(const Work& work, const BoundKernel& kernel);
 
  private:

@@ -31,7 +31,8 @@ double now() {
 
 }  // namespace
 
-Recording::Recording() : arena_(make_arena()), table_(&kernels()), winograd_(winograd()) {}
+Recording::Recording()
+    : arena_(make_arena()), scratch_(new Scratch), table_(&kernels()), winograd_(winograd()) {}
 
 Recording::~Recording() {
   pool_free(slab_);
@@ -133,7 +134,7 @@ bool Recording::play(std::size_t first, std::size_t last) {
   {
     LaunchSeries series;
     for (std::size_t i = first; i < last; ++i) series.make_room(calls_[i]->work);
-    series.begin();
+    series.begin(*scratch_);
     double before = timed ? now() : 0;
     for (std::size_t i = first; i < last; ++i) {
       RecordedCall& call = *calls_[i];

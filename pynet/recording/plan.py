@@ -65,8 +65,8 @@ class Plan:
         with self._on():
             self.recording.set_label(self._label("update", None))
             optimizer.update(network.params, self.grads)
-        scores = network.last_layer.y
-        self.recording.set_inputs(x_batch, t_batch, scores.shape[-1] if labelled else 0)
+        classes = network.last_layer.y.shape[-1] if labelled else 0
+        self.recording.set_inputs(x_batch, t_batch, classes)
         still_there = {id(array) for array in self._arrays_of_layers()}
         self._kept = [array for array in kept if id(array) in still_there]
         for array in self._kept:
@@ -147,8 +147,8 @@ class Plan:
         losses = [i for i, call in enumerate(calls) if call.kernel in _LOSSES]
         if len(losses) != 1:
             raise NotRecordable(f"{type(self.network.last_layer).__name__} computes in NumPy")
-        self.recording.optimize()
         self.forget_arrays()
+        self.recording.optimize()  # gives back what is free now
         rows = [(name, self._labels[label][1]) for name, label, *_ in self.recording.rows()]
         self._loss_call = next(i for i, (name, _) in enumerate(rows) if name in _LOSSES)
         self._random = [(i, layer) for i, (name, layer) in enumerate(rows) if name == "dropout"]

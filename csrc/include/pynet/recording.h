@@ -24,6 +24,7 @@
 namespace pynet {
 
 class Arena;
+class Scratch;
 
 // What kernels read or write through a pointer, and so may differ from step to step.
 struct StepNumbers {
@@ -187,6 +188,7 @@ class Recording {
   };
   std::vector<Range> held_;
   Arena* arena_;
+  std::unique_ptr<Scratch> scratch_;
   void* slab_ = nullptr;  // the values, after optimize()
   std::size_t slab_bytes_ = 0, boundary_ = 0;
   const KernelTable* table_;
