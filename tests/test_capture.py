@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import re
+import sys
 import threading
 import warnings
 
@@ -152,6 +153,23 @@ def test_integers_lists_and_strides_are_batches_too():
     step = pynet.capture(net, optimizer)
     assert [step(x, t) for x, t in data] == eager(other, other_optimizer, data)
     assert everything(net, optimizer) == everything(other, other_optimizer)
+
+
+def test_a_batch_is_read_where_it_lies_and_let_go():
+    net, optimizer, other, other_optimizer = twins(lambda: TwoLayerNet(5, 4, 3), SGD)
+    store = np.random.default_rng(3).standard_normal(9 * N * 5 + 1).astype(np.float32)
+    places = [slice(i * N * 5 + 1, (i + 1) * N * 5 + 1) for i in range(9)]  # on no boundary
+    data = [(store[place].reshape(N, 5), np.arange(N) % 3) for place in places]
+    data += [(data[0][0][::-1], data[0][1])]  # must be copied
+    data += [(data[0][0].copy(), data[0][1])]
+    x = data[-1][0]
+    references = sys.getrefcount(x)
+    step = pynet.capture(net, optimizer)
+    assert [step(x, t) for x, t in data] == eager(other, other_optimizer, data)
+    assert everything(net, optimizer) == everything(other, other_optimizer)
+    assert step.replays == len(data) - 3
+    other.predict(data[0][0])  # the eager twin lets go of it too
+    assert sys.getrefcount(x) == references
 
 
 def test_a_smaller_batch_runs_in_between():

@@ -8,7 +8,8 @@
 namespace pynet {
 namespace {
 
-// A recording, the arrays that it holds, and the two that a new batch is copied into.
+// A recording, the arrays that it holds, and the two that a new batch is copied into; an x that the
+// kernels can read where it lies stays there.
 class RecordedStep {
  public:
   void start() { recording_.start(); }
@@ -33,16 +34,20 @@ class RecordedStep {
     classes_ = classes;
     hold(x);
     hold(t);
+    recording_.set_input(x.data(), static_cast<std::size_t>(x.nbytes()));
   }
 
-  // Copies a batch in. False, and nothing copied, where its shape is another or t of another kind.
+  // Takes a batch. False, and nothing taken, where its shape is another or t of another kind.
   bool feed(const py::object& x_object, const py::object& t_object) {
     if (!py::isinstance<py::array>(x_object) || !py::isinstance<py::array>(t_object)) return false;
     Call call("step");
     Array x = call.array("x", x_object), t = call.follower("t", t_object);
     if (x.shape() != x_.shape() || t.shape() != t_.shape() || !of_kind(t)) return false;
     const void* labels = labels_of(call, t);
-    copy(x_, x_.is_double() ? static_cast<const void*>(x.data<double>()) : x.data<float>());
+    const void* pixels =
+        x_.is_double() ? static_cast<const void*>(x.data<double>()) : x.data<float>();
+    given_ = recording_.input_moves() ? x.object() : py::object();  // converted where it had to be
+    if (!given_) copy(x_, pixels);
     copy(t_, labels           ? labels
              : x_.is_double() ? static_cast<const void*>(t.data<double>())
                               : t.data<float>());
@@ -60,14 +65,19 @@ class RecordedStep {
     const std::int64_t* rows = call.indices<std::int64_t>(index, x.shape(0));
     const char* from = bytes_of(t);
     if (classes_ > 0) check_labels(reinterpret_cast<const std::int64_t*>(from), rows);
+    given_ = py::object();
     gather(t_, from, rows);
     gather(x_, bytes_of(x), rows);
     return true;
   }
 
   bool play(std::size_t first, std::size_t last) {
+    last = std::min(last, recording_.size());
+    const py::object x = given_;  // alive meanwhile, whatever other threads hand over
+    const void* input = x ? py::reinterpret_borrow<py::array>(x).data() : nullptr;
+    if (last == recording_.size()) given_ = py::object();
     py::gil_scoped_release release;
-    return recording_.play(first, std::min(last, recording_.size()));
+    return recording_.play(first, last, input);
   }
 
   void set_boundary() { recording_.set_boundary(); }
@@ -139,6 +149,7 @@ class RecordedStep {
   Recording recording_;
   py::list held_;
   Array x_, t_;
+  py::object given_;  // the x of the batch, where it is read where it lies
   index_t classes_ = 0;
 };
 

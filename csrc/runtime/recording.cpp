@@ -86,6 +86,31 @@ void Recording::hold(const void* data, std::size_t bytes) {
   held_.push_back({begin, begin + bytes});
 }
 
+void Recording::set_input(const void* data, std::size_t bytes) {
+  const char* begin = static_cast<const char*>(data);
+  input_ = {begin, begin + bytes};
+}
+
+void Recording::find_input() {
+  input_moves_ = true;
+  input_place_ = input_.begin;
+  for (const auto& call : calls_) {
+    for (const Operand& operand : call->operands()) {
+      if (operand.data + operand.bytes <= input_.begin || input_.end <= operand.data) continue;
+      input_fields_.push_back({operand, operand.data - input_.begin});
+      if (operand.access != Access::Read) input_moves_ = false;
+    }
+  }
+}
+
+void Recording::move_input(const char* place) {
+  if (place == input_place_) return;
+  for (const InputField& field : input_fields_) {
+    field.operand.move_to(const_cast<char*>(place) + field.offset);
+  }
+  input_place_ = place;
+}
+
 bool Recording::is_held(const char* begin, const char* end) const {
   for (const Range& range : held_) {
     if (range.begin <= begin && end <= range.end) return true;
@@ -121,14 +146,16 @@ void Recording::optimize() {
     }
   }
   trim_arena(arena_, used);
+  find_input();
 }
 
-bool Recording::play(std::size_t first, std::size_t last) {
+bool Recording::play(std::size_t first, std::size_t last, const void* input) {
   if (table_ != &kernels() || winograd_ != winograd() || busy_.exchange(true)) return false;
   struct Busy {
     std::atomic<bool>& busy;
     ~Busy() { busy.store(false); }
   } busy{busy_};
+  move_input(input ? static_cast<const char*>(input) : input_.begin);
   const bool timed = plays_ < kTimedPlays;
   plays_ += timed;
   {

@@ -166,9 +166,14 @@ class Recording {
   // there. Before the first play, and only where foreign() and first_copy() found nothing.
   void optimize();
 
-  // Makes the calls first .. last-1 again. False, and nothing done, where another thread is at it
-  // or another instruction set, or another algorithm, has been chosen.
-  bool play(std::size_t first, std::size_t last);
+  // Held memory that the calls read as their input: play() may be given another place for it.
+  void set_input(const void* data, std::size_t bytes);
+  bool input_moves() const { return input_moves_; }  // after optimize(): no call writes to it
+
+  // Makes the calls first .. last-1 again, with the input where it was, or at `input`, which must
+  // outlive the calls. False, and nothing done, where another thread is at it or another
+  // instruction set, or another algorithm, has been chosen.
+  bool play(std::size_t first, std::size_t last, const void* input = nullptr);
 
   std::size_t size() const { return calls_.size(); }
   RecordedCall& call(std::size_t i) { return *calls_[i]; }
@@ -178,6 +183,8 @@ class Recording {
 
  private:
   void add(std::unique_ptr<RecordedCall> call);
+  void find_input();
+  void move_input(const char* place);
   bool is_held(const char* begin, const char* end) const;
   void refresh_next(const void* kernel, const StepNumbers& numbers);
 
@@ -187,6 +194,14 @@ class Recording {
     const char* end;
   };
   std::vector<Range> held_;
+  struct InputField {
+    Operand operand;
+    std::ptrdiff_t offset;  // of what it leads to, in the input
+  };
+  Range input_{nullptr, nullptr};
+  std::vector<InputField> input_fields_;
+  const char* input_place_ = nullptr;  // where they lead now
+  bool input_moves_ = false;
   Arena* arena_;
   std::unique_ptr<Scratch> scratch_;
   void* slab_ = nullptr;  // the values, after optimize()

@@ -78,8 +78,9 @@ class Core(Peer):
         dout: Any = inputs.get("dout")
         if op == "gemm":
             A, B = inputs["A"], inputs["B"]
-            options: dict[str, Any] = {"trans_a": bool(s["trans_a"]), "trans_b": bool(s["trans_b"])}
-            return lambda: ops.gemm(A, B, **options)
+            trans_a, trans_b = bool(s["trans_a"]), bool(s["trans_b"])
+            C = np.empty((s["M"], s["N"]), np.float32)
+            return lambda: ops.gemm(A, B, None, trans_a, trans_b, 1.0, 0.0, False, C)
         if op.startswith("conv2d"):
             W, shapes = inputs["W"], conv_sides(s)
             conv: dict[str, Any] = {

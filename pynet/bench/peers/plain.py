@@ -20,4 +20,4 @@ class NumPy(Peer):
         A = inputs["A"].T if kernel.sizes["trans_a"] else inputs["A"]
         B = inputs["B"].T if kernel.sizes["trans_b"] else inputs["B"]
         C = np.empty((A.shape[0], B.shape[1]), np.float32)
-        return lambda: np.dot(A, B, out=C)
+        return lambda: np.dot(A, B, C)
