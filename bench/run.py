@@ -63,6 +63,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--peers", nargs="+", choices=list(peers.PEERS), metavar="PEER")
     parser.add_argument("--threads", nargs="+", type=int, default=[1, os.cpu_count() or 1])
     parser.add_argument("--rounds", type=int, help="samples of each peer (9; quick: 5)")
+    parser.add_argument("--seconds", type=float, help="a sample lasts so long (0.25; quick: 0.05)")
     parser.add_argument("--seeds", type=int, default=10, help="runs of each peer for mnist (10)")
     parser.add_argument("--quick", action="store_true", help="a few rows, in two minutes")
     parser.add_argument("--json", metavar="FILE", help="write everything measured here")
@@ -140,7 +141,7 @@ def main() -> None:
         return
     threads = list(dict.fromkeys(args.threads))
     rounds = args.rounds or (5 if args.quick else 9)
-    seconds = 0.05 if args.quick else 0.25
+    seconds = args.seconds or (0.05 if args.quick else 0.25)
 
     about = {**machine.about(), "commit": commit()}
     can = limits(threads)
