@@ -121,6 +121,7 @@ GEMM = [  # M, K, N
     (28, 12, 96),
     (130, 257, 70),  # several tiles in every direction
     (97, 513, 101),
+    (269, 530, 50),  # transposed, the product is computed as its transpose
     (200, 40, 300),
     (20, 1500, 40),  # K in eight chunks, each with a sum of its own
     (2, 3000, 50),  # and for a single row

@@ -7,8 +7,10 @@
 //
 // Where packing costs more than it saves, the micro-kernel reads A or B where they lie, and a B
 // that only one row of tiles meets is packed sliver by sliver as it is needed. The last few columns
-// have kernels of their own (gemm_edge.h), and so have products of one or two rows (gemm_row.h).
+// have kernels of their own (gemm_edge.h), and so have products of one or two rows (gemm_row.h). A
+// gradient of weights over a large batch is computed as its transpose (gemm_flip.h).
 #include "cpu/gemm_edge.h"
+#include "cpu/gemm_flip.h"
 #include "cpu/gemm_micro.h"
 #include "cpu/gemm_row.h"
 #include "cpu/loop.h"
@@ -24,7 +26,8 @@ enum class Way { Rows, Dots, Outer, Tiles };
 enum class Read { InPlace, Packed, Sliver };
 
 // A stretch of K: a sliver of B fills most of the L1 cache, the rows of a tile half of the L2.
-constexpr index_t kStretch = 384;
+// Where a tile packs B as it goes, the lines of the next sliver pass through L1 as well.
+constexpr index_t kStretch = 384, kFlippedStretch = 256;
 constexpr index_t kTileRows = 168, kTileCols = 512;  // of a tile of C, at most
 constexpr index_t kShortest = 180;                   // of a chunk of K
 constexpr index_t kSumRows = 32;                     // in a tile of phase 2
@@ -32,6 +35,7 @@ constexpr index_t kSumRows = 32;                     // in a tile of phase 2
 // Everything about a product that follows from its shape and strides.
 struct Layout {
   Way way;
+  bool flipped;  // this is the layout of the transpose
   Read a, b;
   index_t depth, stretches;          // K is cut into `stretches` of `depth`
   index_t edge;                      // columns at the end that are no sliver
@@ -41,6 +45,7 @@ struct Layout {
   index_t padded_rows, padded_cols;  // of the packed operands
   bool streams;                      // B and C come from memory
   index_t at_once;                   // slivers of B that a tile packs together
+  index_t tile_cols;                 // columns of a tile, at most
   index_t pack_rows, pack_cols;      // slivers in a tile of phase 0
 };
 
@@ -72,9 +77,10 @@ void choose_tiles(const GemmArgs<T>& p, Layout& l) {
 }
 
 template <class T>
-Layout layout_of(const GemmArgs<T>& p) {
+Layout layout_of(const GemmArgs<T>& p, bool flipped) {
   constexpr index_t R = kRows, S = kCols<T>;
   Layout l{};
+  l.flipped = flipped;
   l.way = p.M <= 2 && p.B_col == 1                   ? Way::Rows
           : p.M <= 2 && p.A_col == 1 && p.B_row == 1 ? Way::Dots
           : p.K == 1 && p.B_col == 1                 ? Way::Outer
@@ -85,13 +91,16 @@ Layout layout_of(const GemmArgs<T>& p) {
   const bool few = p.N <= 16 * S;
   const bool across =
       p.A_row == 1 && (p.K <= 128 || p.N <= 4 * S) && p.A_col * sizeof(T) % 1024 != 0;
-  l.a = p.M <= R || (few && (p.A_col == 1 || across)) ? Read::InPlace : Read::Packed;
+  const bool in_place = p.M <= R || (few && (p.A_col == 1 || across));
+  l.a = in_place && !flipped ? Read::InPlace : Read::Packed;
   l.row_slivers = ceil_div(p.M, R);
   const bool edge = l.a == Read::InPlace && ((p.A_col == 1 && p.K >= 64) || p.A_row == 1);
   l.edge = edge && p.N % S <= kEdgeCols<T> ? p.N % S : 0;
   l.col_slivers = ceil_div(p.N - l.edge, S);
   choose_tiles(p, l);
-  const index_t longest = l.a == Read::InPlace && p.A_col != 1 ? 128 : kStretch;
+  const index_t longest = l.a == Read::InPlace && p.A_col != 1 ? 128
+                          : flipped                            ? kFlippedStretch
+                                                               : kStretch;
   l.stretches = l.chunks * max_of<index_t>(1, ceil_div(p.K, l.chunks * longest));
   l.depth = max_of<index_t>(1, round_up(ceil_div(p.K, l.stretches), 8));
   l.stretches = max_of<index_t>(1, ceil_div(p.K, l.depth));
@@ -104,6 +113,7 @@ Layout layout_of(const GemmArgs<T>& p) {
   // A short K with many columns waits for memory: longer pieces of the rows of B, C fetched ahead.
   l.streams = l.b == Read::Sliver && l.depth < 64 && p.B_col == 1 && p.M * p.N > 65536;
   l.at_once = l.streams ? max_of<index_t>(1, min_of<index_t>(8, 4096 / (S * l.depth))) : 1;
+  l.tile_cols = ceil_div(l.col_slivers, l.col_tiles) * S;
   l.pack_rows = max_of<index_t>(1, 65536 / (R * l.depth));
   l.pack_cols = max_of<index_t>(1, 65536 / (S * l.depth));
   return l;
@@ -166,6 +176,23 @@ void run_pack(const GemmArgs<T>& p, const Layout& l, T* packed_a, T* packed_b, i
   }
 }
 
+// Rows of B that the tile packs next, on their way into the L2 cache: a few for each micro-kernel.
+template <class T>
+struct Ahead {
+  const T* from = nullptr;
+  index_t row = 0, rows = 0, cols = 0;  // cols of each row
+  index_t piece = 0;                    // rows at a time
+
+  PYNET_INLINE void fetch() {
+    const index_t n = min_of(piece, rows);
+    for (index_t k = 0; k < n; ++k, from += row) {
+      for (index_t j = 0; j < cols; j += kLine<T>) __builtin_prefetch(from + j, 0, 2);
+      __builtin_prefetch(from + cols - 1, 0, 2);
+    }
+    rows -= n;
+  }
+};
+
 // --- tiles of C ----------------------------------------------------------------------------------
 
 // The edge, one stretch of K of the rows of a tile.
@@ -199,6 +226,12 @@ void run_tile(const GemmArgs<T>& args, const Layout& l, const T* packed_a, const
     p.C_row = p.N, p.C_batch = p.M * p.N;
     p.bias = nullptr, p.relu = false, p.alpha = 1, p.beta = 0;
   }
+  T* block = local + l.at_once * S * l.depth;
+  const GemmArgs<T> outer = p;  // the product as the caller sees it
+  if (l.flipped) {
+    p = flipped(p);
+    p.C = block, p.C_row = l.tile_cols;
+  }
   const index_t i = index / (l.row_tiles * l.col_tiles);
   const index_t row = index / l.col_tiles % l.row_tiles, col = index % l.col_tiles;
   const index_t r0 = share(l.row_slivers, row, l.row_tiles);
@@ -208,10 +241,12 @@ void run_tile(const GemmArgs<T>& args, const Layout& l, const T* packed_a, const
   const T* A = p.A + i * p.A_batch;
   const T* B = p.B + i * p.B_batch;
   T* C = p.C + i * p.C_batch;
+  const index_t c0 = l.flipped ? s0 * S : 0;  // the column at C
   packed_a += i * l.padded_rows * p.K;
   packed_b += i * l.padded_cols * p.K;
   const index_t begin = share(l.stretches, chunk, l.chunks);
   const index_t end = share(l.stretches, chunk + 1, l.chunks);
+  Ahead<T> packs;
   for (index_t s = begin; s < end; ++s) {
     const index_t k0 = s * l.depth;
     const index_t depth = min_of(l.depth, p.K - k0);
@@ -234,6 +269,15 @@ void run_tile(const GemmArgs<T>& args, const Layout& l, const T* packed_a, const
                                 min_of(S, p.N - j * S), min_of(steps, depth - k));
             }
           }
+          packs.rows = 0;
+          if (p.B_col == 1 && depth >= 64 && (last < s1 || s + 1 < end)) {
+            const index_t from = last < s1 ? last : s0, k = last < s1 ? k0 : k0 + depth;
+            packs.from = B + k * p.B_row + from * S;
+            packs.row = p.B_row;
+            packs.rows = min_of(l.depth, p.K - k);
+            packs.cols = min_of(p.N, min_of(s1, from + l.at_once) * S) - from * S;
+            packs.piece = ceil_div(packs.rows, (last - sliver) * (r1 - r0));
+          }
         }
         b = local + (sliver - s0) % l.at_once * S * depth;
       }
@@ -247,15 +291,16 @@ void run_tile(const GemmArgs<T>& args, const Layout& l, const T* packed_a, const
           for (index_t j = 0; j < piece; j += kLine<T>) __builtin_prefetch(ahead + j, 0, 2);
           ahead += piece;
         }
+        packs.fetch();
         const index_t next = share(p.M, r + 1, l.row_slivers);
         for (index_t j = m; l.streams && j < next; ++j) {
-          __builtin_prefetch(C + j * p.C_row + n + S, 1);
+          __builtin_prefetch(C + j * p.C_row + n - c0 + S, 1);
         }
         const bool packed = l.a == Read::Packed;
         const T* a =
             packed ? packed_a + k0 * l.padded_rows + r * R * depth : A + m * p.A_row + k0 * p.A_col;
         micro_kernel<T>(next - m, cols)(depth, a, packed ? 1 : p.A_row, packed ? R : p.A_col, b,
-                                        b_row, C + m * p.C_row + n, p.C_row, cols, e);
+                                        b_row, C + m * p.C_row + n - c0, p.C_row, cols, e);
         m = next;
       }
     }
@@ -263,6 +308,10 @@ void run_tile(const GemmArgs<T>& args, const Layout& l, const T* packed_a, const
       add_edge(p, l, A, B, C, share(p.M, r0, l.row_slivers), share(p.M, r1, l.row_slivers), k0,
                depth, e, local);
     }
+  }
+  if (l.flipped) {
+    store_flipped<T>(outer, outer.C + i * outer.C_batch, c0, min_of(p.N, s1 * S), block, p.C_row,
+                     block + p.M * p.C_row);
   }
 }
 
@@ -288,7 +337,9 @@ void add_chunks(const GemmArgs<T>& p, const Layout& l, const T* partial, index_t
 
 template <class T>
 Work gemm_plan(const GemmArgs<T>& p) {
-  const Layout l = layout_of(p);
+  const bool flip = flips(p, kTileRows);
+  const GemmArgs<T> product = flip ? flipped(p) : p;
+  const Layout l = layout_of(product, flip);
   if (l.way == Way::Rows) return plan_rows_of(p);
   if (l.way == Way::Dots) return plan_dots(p);
   if (l.way == Way::Outer) return plan_outer(p);
@@ -299,27 +350,31 @@ Work gemm_plan(const GemmArgs<T>& p) {
   if (packs > 0) work.tiles[work.phases++] = packs;
   work.tiles[work.phases++] = p.batch * l.row_tiles * l.col_tiles * l.chunks;
   if (l.chunks > 1) work.tiles[work.phases++] = p.batch * ceil_div(p.M, kSumRows);
-  const Scratch size = scratch_of(p, l);
+  const Scratch size = scratch_of(product, l);
   work.shared = static_cast<std::size_t>(size.a + size.b + size.partial) * sizeof(T);
-  const bool local = l.b != Read::Packed || l.edge > 0;
-  work.local = static_cast<std::size_t>(local ? l.at_once * kCols<T> * l.depth : 0) * sizeof(T);
+  const bool sliver = l.b != Read::Packed || l.edge > 0;
+  index_t local = sliver ? l.at_once * kCols<T> * l.depth : 0;
+  if (flip) local += p.N * (l.tile_cols + kCols<T>);
+  work.local = static_cast<std::size_t>(local) * sizeof(T);
   return work;
 }
 
 template <class T>
 void gemm_run(const GemmArgs<T>& p, const Tile& tile) {
-  const Layout l = layout_of(p);
+  const bool flip = flips(p, kTileRows);
+  const GemmArgs<T> product = flip ? flipped(p) : p;
+  const Layout l = layout_of(product, flip);
   if (l.way == Way::Rows) return run_rows(p, tile);
   if (l.way == Way::Dots) return run_dots(p, tile);
   if (l.way == Way::Outer) return run_outer(p, tile);
-  const Scratch size = scratch_of(p, l);
+  const Scratch size = scratch_of(product, l);
   T* packed_a = static_cast<T*>(tile.shared);
   T* packed_b = packed_a + size.a;
   T* partial = packed_b + size.b;
-  const int product = l.a == Read::Packed || l.b == Read::Packed ? 1 : 0;  // the phase
-  if (tile.phase < product) {
-    run_pack(p, l, packed_a, packed_b, tile.index);
-  } else if (tile.phase == product) {
+  const int phase = l.a == Read::Packed || l.b == Read::Packed ? 1 : 0;  // of the tiles
+  if (tile.phase < phase) {
+    run_pack(product, l, packed_a, packed_b, tile.index);
+  } else if (tile.phase == phase) {
     run_tile(p, l, packed_a, packed_b, partial, static_cast<T*>(tile.local), tile.index);
   } else {
     add_chunks(p, l, partial, tile.index);

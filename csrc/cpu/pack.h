@@ -106,7 +106,12 @@ void pack_sliver(T* dst, const T* src, index_t row, index_t col, index_t rows, i
       for (index_t i = rows; i < WIDTH; ++i) dst[k * WIDTH + i] = 0;
     }
   }
-  if (row == 1 && rows == WIDTH) {
+  if (row == 1 && rows == WIDTH && WIDTH % L == 0) {
+    for (index_t k = 0; k < K; ++k) {
+#pragma GCC unroll 4
+      for (index_t i = 0; i < WIDTH; i += L) store(dst + k * WIDTH + i, load(src + k * col + i));
+    }
+  } else if (row == 1 && rows == WIDTH) {
     for (index_t k = 0; k < K; ++k) {
       __builtin_memcpy(dst + k * WIDTH, src + k * col, WIDTH * sizeof(T));
     }
