@@ -260,6 +260,9 @@ POOL = [
     Pool(1, 2, 5, 1, 3, 2, 1),
     Pool(8, 32, 28, 28, 2),  # several tiles
     Pool(4, 32, 28, 27, 3, 2, 1),
+    Pool(2, 3, 19, 37, 3, 2),  # whole vectors of windows of 3x3, and some a second time
+    Pool(1, 2, 8, 38, 3, 2, 2),
+    Pool(1, 2, 3, 35, 3, 2, (0, 1)),
 ]
 
 

@@ -176,6 +176,10 @@ def pool_cases() -> Iterator[Case]:
     for name, image in shapes.SPECIAL_IMAGES.items():
         yield Case("max_pool2d", name, (values([[image]]), 2))
         yield Case("max_pool2d", f"{name}, padded", (values([[image]]), 3), {"pad": 1})
+        wide = np.tile(image, (3, 12)).tolist()
+        for pad in (0, 1):
+            options = {"stride": 2, "pad": pad}
+            yield Case("max_pool2d", f"{name}, wide, pad {pad}", (values([[wide]]), 3), options)
     for s in shapes.CHANNELS:
         if len(s) == 4:
             yield Case("global_avg_pool2d", text(s), (normal(*s),), terms=s[2] * s[3])

@@ -7,23 +7,25 @@ namespace {
 // y = rule(x); with arithmetic between its stores a cache line would be streamed in two halves.
 template <class T, class Rule>
 PYNET_INLINE void forward(const ActivationArgs<T>& args, const Tile& tile, const Rule& rule) {
-  for_tile<T>(args.n, tile, [&](index_t i, auto lanes) {
-    lanes.store(args.y + i, rule(lanes.load(args.x + i)));
-  });
+  const T* x = args.x;
+  T* y = args.y;
+  for_tile<T>(args.n, tile,
+              [=](index_t i, auto lanes) { lanes.store(y + i, rule(lanes.load(x + i))); });
 }
 
 // dx = rule(dout, y), written or added.
 template <class T, class Rule>
 PYNET_INLINE void backward(const ActivationBackwardArgs<T>& args, const Tile& tile,
                            const Rule& rule) {
+  const T *dout = args.dout, *y = args.y;
+  T* dx = args.dx;
   if (args.grad == Grad::Write) {
-    for_tile(args.dx, args.n, tile, [&](index_t i, auto lanes) {
-      lanes.store(args.dx + i, rule(lanes.load(args.dout + i), lanes.load(args.y + i)));
+    for_tile(dx, args.n, tile, [=](index_t i, auto lanes) {
+      lanes.store(dx + i, rule(lanes.load(dout + i), lanes.load(y + i)));
     });
   } else if (args.grad == Grad::Add) {
-    for_tile<T>(args.n, tile, [&](index_t i, auto lanes) {
-      const vec<T> dx = rule(lanes.load(args.dout + i), lanes.load(args.y + i));
-      lanes.store(args.dx + i, lanes.load(args.dx + i) + dx);
+    for_tile<T>(args.n, tile, [=](index_t i, auto lanes) {
+      lanes.store(dx + i, lanes.load(dx + i) + rule(lanes.load(dout + i), lanes.load(y + i)));
     });
   }
 }
@@ -40,9 +42,10 @@ Work relu_plan(const ActivationArgs<T>& args) {
 }
 template <class T>
 void relu_run(const ActivationArgs<T>& args, const Tile& tile) {
-  for_tile(args.y, args.n, tile, [&](index_t i, auto lanes) {
-    lanes.store(args.y + i, relu_of<T>(lanes.load(args.x + i)));
-  });
+  const T* x = args.x;
+  T* y = args.y;
+  for_tile(y, args.n, tile,
+           [=](index_t i, auto lanes) { lanes.store(y + i, relu_of<T>(lanes.load(x + i))); });
 }
 
 template <class T>

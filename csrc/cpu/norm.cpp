@@ -39,14 +39,17 @@ Work batch_norm_plan(const BatchNormArgs<T>& args) {
 template <class T>
 PYNET_INLINE void sum_tile(const BatchNormArgs<T>& args, const ChannelTile& at, double* sums,
                            double* squares) {
-  sum_channel_tile(at, args.C, args.S, sums, squares, [&](index_t c, auto count, auto lanes) {
-    const auto shift = of_channels(args.x + c * args.S, count, lanes);
-    return [shift, &args](Terms& sum, index_t i, int v, auto part) {
-      const vdouble d = part.keep(part.load(args.x + i) - shift.value[v]);
+  const T* x = args.x;
+  const auto fetch = [x](index_t i) { __builtin_prefetch(x + i); };
+  const auto terms_of = [&](index_t c, auto count, auto lanes) {
+    const auto shift = of_channels(x + c * args.S, count, lanes);
+    return [shift, x](Terms& sum, index_t i, int v, auto part) {
+      const vdouble d = part.keep(part.load(x + i) - shift.value[v]);
       sum.first += d;
       sum.second = fma(d, d, sum.second);
     };
-  });
+  };
+  sum_channel_tile<T>(at, args.C, args.S, sums, squares, fetch, terms_of);
 }
 
 // r = momentum*r + (1-momentum)*value for the running values from p on, if there are any.
@@ -102,11 +105,14 @@ PYNET_INLINE void normalise(const BatchNormArgs<T>& args, const ChannelTile& at,
   const auto values = [&](auto get) {
     return Values{get(args.mean), get(scratch.slope), get(scratch.offset)};
   };
+  // Copies: whatever is stored might be the pointers in args, as far as the compiler knows.
+  const T* x = args.x;
+  T* y = args.y;
   const auto write = [&](const auto& rectify) {
-    write_channel_tile(at, args.y, args.N, args.C, args.S, values,
+    write_channel_tile(at, y, args.N, args.C, args.S, values,
                        [&](index_t i, auto lanes, const Values& v) {
-                         const vec<T> xc = lanes.load(args.x + i) - v.mean;
-                         lanes.store(args.y + i, rectify(fma(v.slope, xc, v.offset)));
+                         const vec<T> xc = lanes.load(x + i) - v.mean;
+                         lanes.store(y + i, rectify(fma(v.slope, xc, v.offset)));
                        });
   };
   if (args.relu) {
@@ -160,28 +166,35 @@ Work batch_norm_backward_plan(const BatchNormBackwardArgs<T>& args) {
 // dout as it comes, or behind a ReLU that gave y: 0 where y <= 0.
 template <class T, class Use>
 PYNET_INLINE void with_dout(const BatchNormBackwardArgs<T>& args, const Use& use) {
-  if (args.y) {
-    use([&](index_t i, auto lanes) {
-      const auto y = lanes.load(args.y + i);
-      return y <= 0 ? decltype(+y){} : lanes.load(args.dout + i);
+  const T *dout = args.dout, *relu = args.y;
+  if (relu) {
+    use([dout, relu](index_t i, auto lanes) {
+      const auto y = lanes.load(relu + i);
+      return y <= 0 ? decltype(+y){} : lanes.load(dout + i);
     });
   } else {
-    use([&](index_t i, auto lanes) { return lanes.load(args.dout + i); });
+    use([dout](index_t i, auto lanes) { return lanes.load(dout + i); });
   }
 }
 
 template <class T>
 PYNET_INLINE void sum_tile(const BatchNormBackwardArgs<T>& args, const ChannelTile& at,
                            double* douts, double* products) {
+  const T *x = args.x, *given = args.dout;
+  const auto fetch = [x, given](index_t i) {
+    __builtin_prefetch(x + i);
+    __builtin_prefetch(given + i);
+  };
   with_dout(args, [&](const auto& dout) {
-    sum_channel_tile(at, args.C, args.S, douts, products, [&](index_t c, auto count, auto lanes) {
+    const auto terms_of = [&](index_t c, auto count, auto lanes) {
       const auto mean = of_channels(args.mean + c, count, lanes);
-      return [mean, &args, &dout](Terms& sum, index_t i, int v, auto part) {
+      return [mean, x, dout](Terms& sum, index_t i, int v, auto part) {
         const vdouble d = dout(i, part);
         sum.first += d;
-        sum.second = fma(d, part.load(args.x + i) - mean.value[v], sum.second);
+        sum.second = fma(d, part.load(x + i) - mean.value[v], sum.second);
       };
-    });
+    };
+    sum_channel_tile<T>(at, args.C, args.S, douts, products, fetch, terms_of);
   });
 }
 
@@ -214,27 +227,28 @@ PYNET_INLINE void write_tile(const BatchNormBackwardArgs<T>& args, const Channel
   const auto values = [&](auto get) {
     return Values{get(args.mean), get(scratch.a), get(scratch.b), get(scratch.c)};
   };
+  const T* x = args.x;
+  T* to = args.dx;
   const auto write = [&](const auto& dx) {
     if (args.grad == Grad::Add) {
       for_channel_tile<T>(at, args.C, args.S, false, Whole{}, values,
                           [&](index_t i, auto lanes, const Values& v) {
-                            lanes.store(args.dx + i, lanes.load(args.dx + i) + dx(i, lanes, v));
+                            lanes.store(to + i, lanes.load(to + i) + dx(i, lanes, v));
                           });
     } else {
-      write_channel_tile(at, args.dx, args.N, args.C, args.S, values,
-                         [&](index_t i, auto lanes, const Values& v) {
-                           lanes.store(args.dx + i, dx(i, lanes, v));
-                         });
+      write_channel_tile(
+          at, to, args.N, args.C, args.S, values,
+          [&](index_t i, auto lanes, const Values& v) { lanes.store(to + i, dx(i, lanes, v)); });
     }
   };
   with_dout(args, [&](const auto& dout) {
     if (args.train) {
-      write([&](index_t i, auto lanes, const Values& v) {
-        const vec<T> xc = lanes.load(args.x + i) - v.mean;
+      write([x, dout](index_t i, auto lanes, const Values& v) {
+        const vec<T> xc = lanes.load(x + i) - v.mean;
         return fma(v.b, xc, v.a * (dout(i, lanes) - v.c));
       });
     } else {
-      write([&](index_t i, auto lanes, const Values& v) { return v.a * dout(i, lanes); });
+      write([dout](index_t i, auto lanes, const Values& v) { return v.a * dout(i, lanes); });
     }
   });
 }

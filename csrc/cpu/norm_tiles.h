@@ -45,11 +45,12 @@ PYNET_INLINE index_t norm_tile(const ChannelTiling& t, const Tile& tile) {
 }
 
 // Calls body(i, lanes, values) for the elements i of one tile of an array (N, C, S), where
-// values = of_channel(get), and get(p) is the vector that belongs to the elements from p (C).
+// values = of_channel(get), and get(p) is the vector that belongs to the elements from p (C). The
+// last sample comes first: of what has been summed just before, it is in the nearest cache.
 template <class T, class Lanes, class OfChannel, class Body>
 PYNET_INLINE void for_channel_tile(const ChannelTile& at, index_t C, index_t S, bool twice,
                                    Lanes whole, const OfChannel& of_channel, const Body& body) {
-  for (index_t n = at.n0; n < at.n1; ++n) {
+  for (index_t n = at.n1 - 1; n >= at.n0; --n) {
     if (S == 1) {
       for_row<T>(at.c0, at.c1, twice, whole, [&](index_t c, auto lanes) {
         body(n * C + c, lanes, of_channel([&](const T* p) { return lanes.load(p + c); }));
@@ -83,9 +84,12 @@ struct Terms {
   vdouble first, second;
 };
 
-template <class Body>
+// While the row of one sample is summed, fetch(i) is called for the cache lines of the next one:
+// the processor itself fetches ahead only to the end of a page.
+template <class T, class Fetch, class Body>
 PYNET_INLINE void sum_channel_tile(const ChannelTile& at, index_t C, index_t S, double* first,
-                                   double* second, const Body& terms_of) {
+                                   double* second, const Fetch& fetch, const Body& terms_of) {
+  constexpr index_t kLine = 64 / static_cast<index_t>(sizeof(T));
   if (S == 1) {
     for_columns<4>(at.c0, at.c1, [&](index_t c, auto count, auto lanes) {
       constexpr int V = decltype(count)::value;
@@ -106,7 +110,13 @@ PYNET_INLINE void sum_channel_tile(const ChannelTile& at, index_t C, index_t S, 
     const auto terms = terms_of(c, Count<0>{}, WideWhole{});
     for (index_t n = at.n0; n < at.n1; ++n) {
       const index_t row = (n * C + c) * S;
-      for_wide(S, acc, [&](index_t i, Terms& sum, auto lanes) { terms(sum, row + i, 0, lanes); });
+      const index_t next = n + 1 < at.n1 ? row + C * S : row;
+      for_wide(S, acc, [&](index_t i, Terms& sum, auto lanes) {
+        if (&sum == acc) {  // once in each four vectors
+          for (index_t j = 0; j < 4 * kWide; j += kLine) fetch(next + i + j);
+        }
+        terms(sum, row + i, 0, lanes);
+      });
     }
     first[c] = sum_lanes<double>((acc[0].first + acc[1].first) + (acc[2].first + acc[3].first));
     second[c] =

@@ -180,16 +180,19 @@ PYNET_INLINE auto average_rule(const UpdateState& state) {
 // Applies a rule to the vectors of a tile; STATES says how many of s, r and q there are.
 template <int STATES, class T, class Rule>
 PYNET_INLINE void update_range(const UpdateArgs<T>& args, const Tile& tile, const Rule& rule) {
-  for_tile<T>(args.n, tile, [&](index_t i, auto lanes) {
-    vec<T> p = lanes.load(args.p + i), s{}, r{}, q{};
-    if constexpr (STATES > 0) s = lanes.load(args.s + i);
-    if constexpr (STATES > 1) r = lanes.load(args.r + i);
-    if constexpr (STATES > 2) q = lanes.load(args.q + i);
-    rule(p, lanes.load(args.g + i), s, r, q);
-    lanes.store(args.p + i, p);
-    if constexpr (STATES > 0) lanes.store(args.s + i, s);
-    if constexpr (STATES > 1) lanes.store(args.r + i, r);
-    if constexpr (STATES > 2) lanes.store(args.q + i, q);
+  // Copies: whatever is stored might be the pointers in args, as far as the compiler knows.
+  const T* to_g = args.g;
+  T *to_p = args.p, *to_s = args.s, *to_r = args.r, *to_q = args.q;
+  for_tile<T>(args.n, tile, [=](index_t i, auto lanes) {
+    vec<T> p = lanes.load(to_p + i), s{}, r{}, q{};
+    if constexpr (STATES > 0) s = lanes.load(to_s + i);
+    if constexpr (STATES > 1) r = lanes.load(to_r + i);
+    if constexpr (STATES > 2) q = lanes.load(to_q + i);
+    rule(p, lanes.load(to_g + i), s, r, q);
+    lanes.store(to_p + i, p);
+    if constexpr (STATES > 0) lanes.store(to_s + i, s);
+    if constexpr (STATES > 1) lanes.store(to_r + i, r);
+    if constexpr (STATES > 2) lanes.store(to_q + i, q);
   });
 }
 

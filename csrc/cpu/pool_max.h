@@ -1,8 +1,9 @@
-// Max pooling of planes: windows of 2x2 with stride 2 as they lie, other common ones from a plane
-// laid out by phases (pool_phases.h), all others one by one.
+// Max pooling of planes: windows of 2x2 or 3x3 with stride 2 as they lie (pool_2x2.h, pool_3x3.h),
+// other common ones from a plane laid out by phases (pool_phases.h), all others one by one.
 #pragma once
 
 #include "cpu/pool_2x2.h"
+#include "cpu/pool_3x3.h"
 #include "cpu/pool_phases.h"
 #include "cpu/pool_planes.h"
 
@@ -68,7 +69,8 @@ PYNET_INLINE void max_plane(const PoolShape& s, const Phases<T>& p, const T* x, 
 // Scratch for max_planes.
 template <class T>
 PYNET_INLINE std::size_t max_bytes(const PoolShape& s) {
-  return is_2x2(s) ? 0 : phases_bytes<T>(s);
+  if (is_2x2(s)) return 0;
+  return phases_bytes<T>(s) + (is_3x3<T>(s) ? waiting_bytes<T>(s) : 0);
 }
 
 // `count` planes; from one to the next x_plane pixels of x, and y_plane windows.
@@ -77,8 +79,18 @@ PYNET_INLINE void max_planes(const PoolShape& s, index_t count, const T* x, inde
                              std::int32_t* arg, index_t y_plane, void* local) {
   const bool phases = has_phases(s) && !is_2x2(s);
   const Phases<T> p = phases_of<T>(s, local);
-  if (phases) prepare_max(s, p);
+  const bool rows = is_3x3<T>(s), padded = s.pad_w > 0;
+  void* waiting = static_cast<char*>(local) + phases_bytes<T>(s);
+  if (phases && (padded || !rows)) prepare_max(s, p);
   for (index_t i = 0; i < count; ++i, x += x_plane, y += y_plane, arg += y_plane) {
+    if (rows && padded) {
+      pad_rows(s, p, x);
+      max_plane_3x3<true>(s, rows_3x3<T>(s, p.padded, p.row, p.window, waiting), y, arg);
+    } else if (rows) {
+      max_plane_3x3<false>(s, rows_3x3<T>(s, x, s.W, nullptr, waiting), y, arg);
+    } else if (phases) {
+      max_plane(s, p, x, y, arg);
+    }
     for (index_t oy = 0; oy < s.OH && !phases; ++oy) {
       const index_t to = oy * s.OW;
       if (is_2x2(s)) {
@@ -88,7 +100,6 @@ PYNET_INLINE void max_planes(const PoolShape& s, index_t count, const T* x, inde
       }
       for (index_t ox = 0; ox < s.OW; ++ox) max_window(s, x, oy, ox, y + to + ox, arg + to + ox);
     }
-    if (phases) max_plane(s, p, x, y, arg);
   }
 }
 

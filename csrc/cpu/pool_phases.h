@@ -78,12 +78,17 @@ PYNET_INLINE void copy_row(T* to, const T* from, index_t n) {
   store(to + n - L, load(from + n - L));
 }
 
-// Lays one plane out.
 template <class T>
-PYNET_INLINE void deal_out(const PoolShape& s, const Phases<T>& p, const T* x) {
+PYNET_INLINE void pad_rows(const PoolShape& s, const Phases<T>& p, const T* x) {
   for (index_t y = 0; y < s.H; ++y) {
     copy_row(p.padded + y * p.row + s.pad_w, x + y * s.W, s.W);
   }
+}
+
+// Lays one plane out.
+template <class T>
+PYNET_INLINE void deal_out(const PoolShape& s, const Phases<T>& p, const T* x) {
+  pad_rows(s, p, x);
   const index_t n = s.H * p.row;
   if (s.stride_w == 2) {
     constexpr index_t L = kLanes<T>;

@@ -1,0 +1,106 @@
+// Max pooling over 3x3 windows with stride 2, AlexNet's: neighbours share a row and a column.
+//
+// Rows of windows from top to bottom, in each vectors of windows: of a row of pixels the best of
+// each window's three columns is found once. That of a window's last row waits for the window
+// below, whose first row it is.
+#pragma once
+
+#include "cpu/pool_2x2.h"
+#include "cpu/pool_planes.h"
+
+namespace pynet::PYNET_ISA {
+namespace {
+
+// Less padding than a window is large, so that each window has pixels and only the first ones lie
+// above the image; and a whole vector of windows in a row.
+template <class T>
+PYNET_INLINE bool is_3x3(const PoolShape& s) {
+  return s.FH == 3 && s.FW == 3 && s.stride_h == 2 && s.stride_w == 2 && s.pad_h < 3 &&
+         s.pad_w < 3 && s.OW >= kLanes<T>;
+}
+
+// Where the rows of pixels lie, and what waits for the windows below: a vector of values and one of
+// columns for each vector of windows.
+template <class T>
+struct Rows3x3 {
+  const T* pixels;
+  index_t step;     // from row to row
+  const T* window;  // of a padded image: each window's first column inside of it
+  T* values;
+  typename VecOf<T>::iscalar* columns;
+};
+
+template <class T>
+PYNET_INLINE std::size_t waiting_bytes(const PoolShape& s) {
+  return static_cast<std::size_t>(2 * round_up(s.OW, kLanes<T>)) * sizeof(T);
+}
+template <class T>
+PYNET_INLINE Rows3x3<T> rows_3x3(const PoolShape& s, const T* pixels, index_t step, const T* window,
+                                 void* waiting) {
+  T* values = static_cast<T*>(waiting);
+  return {pixels, step, window, values,
+          reinterpret_cast<typename VecOf<T>::iscalar*>(values + round_up(s.OW, kLanes<T>))};
+}
+
+// The windows ox, ox + 1 ... in the order of split(): of one row of pixels the best ones and their
+// columns. Where all pixels are -inf the first column inside the image wins.
+template <bool PADDED, class T>
+PYNET_INLINE Best<T> best_of_row(const Rows3x3<T>& r, index_t row, index_t ox) {
+  constexpr index_t L = kLanes<T>;
+  const T* p = r.pixels + row * r.step + 2 * ox;
+  const PairOf<vec<T>> pair = split(load(p), load(p + L));
+  const vec<T> third = split(load(p + 1), load(p + 1 + L)).second;
+  Best<T> best{pair.first, place<T>(0)};
+  if (PADDED) {
+    const ivec<T> first = __builtin_convertvector(load(r.window + ox), ivec<T>);
+    best = better<T>({splat(static_cast<T>(-__builtin_inf())), spread(first)}, best);
+  }
+  best = better<T>(best, {pair.second, place<T>(1)});
+  return better<T>(best, {third, place<T>(2)});
+}
+
+// The vector number v of a row of windows, whose rows of pixels first .. end-1 are in the image.
+template <bool PADDED, class T>
+PYNET_INLINE void max_3x3(const PoolShape& s, const Rows3x3<T>& r, index_t oy, index_t v,
+                          index_t first, index_t end, T* y, std::int32_t* arg) {
+  constexpr index_t L = kLanes<T>;
+  const index_t ox = min_of(v * L, s.OW - L);  // at the end some windows a second time
+  const index_t top = 2 * oy - s.pad_h;
+  T* values = r.values + v * L;
+  auto* columns = r.columns + v * L;
+  Best<T> best, last;
+  if (oy > 0) {
+    __builtin_memcpy(&last.value, values, sizeof(last.value));
+    __builtin_memcpy(&last.where, columns, sizeof(last.where));
+  } else {
+    last = best_of_row<PADDED>(r, top + first, ox);
+  }
+  best = {last.value, last.where + place<T>(3 * first)};
+#pragma GCC unroll 2
+  for (index_t fy = first + 1; fy < end; ++fy) {
+    last = best_of_row<PADDED>(r, top + fy, ox);
+    best = better<T>(best, {last.value, last.where + place<T>(3 * fy)});
+  }
+  __builtin_memcpy(values, &last.value, sizeof(last.value));
+  __builtin_memcpy(columns, &last.where, sizeof(last.where));
+  store(y + oy * s.OW + ox, in_order(best.value));
+  store_places(arg + oy * s.OW + ox, in_order(best.where));
+}
+
+template <bool PADDED, class T>
+PYNET_INLINE void max_plane_3x3(const PoolShape& s, const Rows3x3<T>& r, T* y, std::int32_t* arg) {
+  const index_t vectors = ceil_div(s.OW, kLanes<T>);
+  for (index_t oy = 0; oy < s.OH; ++oy) {
+    const Overlap rows = inside(2 * oy - s.pad_h, 3, s.H);
+    if (oy > 0 && rows.end == 3) {
+      for (index_t v = 0; v < vectors; ++v) max_3x3<PADDED>(s, r, oy, v, 0, 3, y, arg);
+    } else {
+      for (index_t v = 0; v < vectors; ++v) {
+        max_3x3<PADDED>(s, r, oy, v, rows.begin, rows.end, y, arg);
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace pynet::PYNET_ISA
