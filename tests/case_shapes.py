@@ -200,6 +200,11 @@ CONV = [
     Conv(1, 4, 24, 41, 4, 5, 5, stride=2, pad=2, groups=4),
     Conv(1, 2, 11, 40, 2, 2, 3, stride=2, groups=2),
     Conv(2, 4, 9, 40, 4, 1, 1, stride=2, groups=4),
+    Conv(2, 3, 9, 36, 3, 3, 3, stride=2, pad=1, groups=3),  # dx by pairs: vectors across, and rest
+    Conv(1, 4, 11, 47, 8, 3, 5, stride=(3, 2), pad=(1, 2), groups=2),
+    Conv(1, 4, 8, 83, 4, 2, 3, stride=(1, 2), pad=3, dilation=(2, 3), groups=4),
+    Conv(1, 2, 140, 66, 2, 5, 4, stride=2, pad=1, dilation=(1, 2), groups=2),
+    Conv(1, 2, 7, 150, 2, 2, 1, stride=(3, 2), groups=2),
     Conv(2, 18, 9, 20, 36, 3, 3, pad=1, groups=2),  # too wide for them
     Conv(70, 3, 7, 7, 3, 3, 3, pad=1, groups=3),  # several parts of a sum
     Conv(1, 64, 7, 7, 64, 3, 3, pad=1, groups=64),  # several groups in a tile
@@ -219,6 +224,9 @@ CONV = [
     Conv(1, 7, 4, 31, 17, 3, 3, pad=1),
     Conv(1, 8, 3, 33, 31, 3, 3, pad=1),
     Conv(2, 12, 6, 14, 33, 3, 3),
+    Conv(1, 32, 16, 17, 33, 3, 3, pad=2, dilation=2),  # Winograd's tiles of dilated windows
+    Conv(2, 48, 20, 25, 32, 3, 3, pad=(1, 3), dilation=(1, 3)),
+    Conv(1, 32, 27, 9, 40, 3, 3, pad=(3, 1), dilation=(3, 1)),
     Conv(4, 16, 20, 20, 24, 3, 3, pad=1),  # several tiles
     Conv(9, 20, 13, 13, 40, 3, 3, stride=2, pad=1),
     Conv(2, 1, 28, 28, 30, 5, 5),  # dx as a sum of shifted products: rows of 24, 5 taps in a tile

@@ -81,7 +81,10 @@ PYNET_INLINE std::size_t output_begin(const Work& work) { return (work.shared + 
 template <class T>
 bool pools_in_tiles(const Conv2dMaxPool2dArgs<T>& args) {
   if (is_narrow(args)) return false;
-  return winograd_tile(args) ? is_2x2(args.pool) : pixels_of_windows(args.pool) <= kLongRow;
+  if (winograd_tile(args)) {  // whose tiles hold no neighbours where there is dilation
+    return is_2x2(args.pool) && args.s.dilation_h == 1 && args.s.dilation_w == 1;
+  }
+  return pixels_of_windows(args.pool) <= kLongRow;
 }
 
 template <class T>

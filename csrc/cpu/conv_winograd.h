@@ -14,6 +14,10 @@
 //
 // The transforms work on vectors of channels, and of filters: they need no shuffles, and no image
 // is too narrow for them.
+//
+// With dilation d a convolution is d*d independent ones: outputs d apart see pixels d apart. So
+// every d-th row of an image is taken for an image of its own, a comb; and in a row of tiles d of
+// them lie interleaved, their pixels d apart, so that rows still enter and leave as a whole.
 #pragma once
 
 #include "cpu/conv_product.h"
@@ -27,9 +31,11 @@ namespace {
 
 struct WinogradLayout {
   index_t out, side, points;  // a tile: out x out outputs, side = out+2, points = side^2
-  index_t down, across;       // tiles of an image
-  index_t rows, cols;         // tiles of a block,
-  index_t images;             // and whole images, where these are small
+  Combs combs;
+  index_t all;           // combs of all images
+  index_t down, across;  // tiles of a comb
+  index_t rows, cols;    // tiles of a block,
+  index_t images;        // and whole combs, where these are small
   index_t row_blocks, col_blocks, image_blocks;
   index_t slivers, part, parts;       // of filters: all, of one tile of the plan, and such parts
   index_t channels, filters;          // from one tile to the next in V and in Y
@@ -50,7 +56,9 @@ template <class T>
 double winograd_cost(const Product<T>& p, index_t out) {
   const double pairs = static_cast<double>(p.C) * p.M, images = static_cast<double>(p.images);
   if (out == 1) return images * p.y.out * p.x.out * pairs * 9 * 0.025;
-  const double tiles = images * ceil_div(p.y.out, out) * ceil_div(p.x.out, out);
+  const Combs combs = combs_of(p);
+  const double tiles = images * combs.rows * ceil_div(p.y.out, out * combs.row_step) * combs.cols *
+                       ceil_div(p.x.out, out * combs.cols);
   const double points = static_cast<double>((out + 2) * (out + 2));
   const double products = points * (p.C + 8) * round_up(p.M, 16) * 0.0245;
   const double transforms = points * (p.C + p.M) * 0.15;
@@ -60,7 +68,7 @@ double winograd_cost(const Product<T>& p, index_t out) {
 template <class T>
 bool winograd_applies(const ConvShape& s, bool wanted) {
   return wanted && sizeof(T) == sizeof(float) && s.groups == 1 && s.FH == 3 && s.FW == 3 &&
-         s.stride_h == 1 && s.stride_w == 1 && s.dilation_h == 1 && s.dilation_w == 1;
+         s.stride_h == 1 && s.stride_w == 1 && s.dilation_w <= kBlockCols;
 }
 
 // The tile, 4 or 2 outputs, or 0 for the direct way.
@@ -78,17 +86,19 @@ WinogradLayout winograd_layout(const Product<T>& p, index_t out) {
   constexpr index_t S = kCols<T>;
   WinogradLayout l{};
   l.out = out, l.side = out + 2, l.points = l.side * l.side;
-  l.down = ceil_div(p.y.out, out), l.across = ceil_div(p.x.out, out);
+  l.combs = combs_of(p), l.all = p.images * l.combs.rows;
+  const index_t wide = l.combs.cols, sets = ceil_div(p.x.out, out * wide);  // of interleaved tiles
+  l.down = ceil_div(p.y.out, out * l.combs.row_step), l.across = sets * wide;
   const auto even = [](index_t all, index_t wanted) {  // the length of pieces of equal length
     return ceil_div(all, ceil_div(all, max_of<index_t>(1, min_of(all, wanted))));
   };
   // Filters that do not stay in the L2 cache should at least meet many tiles each time they come.
   const index_t wanted = p.C * p.M > 16384 ? 48 : 32;
-  l.cols = even(l.across, kBlockCols);
+  l.cols = even(sets, kBlockCols / wide) * wide;
   l.rows = even(l.down, wanted / l.cols);
-  l.images = even(p.images, wanted / (l.down * l.across));
+  l.images = even(l.all, wanted / (l.down * l.across));
   l.row_blocks = ceil_div(l.down, l.rows), l.col_blocks = ceil_div(l.across, l.cols);
-  l.image_blocks = ceil_div(p.images, l.images);
+  l.image_blocks = ceil_div(l.all, l.images);
   // Enough tiles for the threads: cut by filters, each part transforms the image once more.
   l.slivers = ceil_div(p.M, S);
   const index_t blocks = l.image_blocks * l.row_blocks * l.col_blocks;
@@ -140,14 +150,13 @@ void transform_filters(const Product<T>& p, const WinogradLayout& l, index_t ind
 
 // --- phase 1 -------------------------------------------------------------------------------------
 
-// The part of a tile of the plan: these tiles of these images, and these slivers of filters.
+// The part of a tile of the plan: these tiles of these combs, and these slivers of filters.
 struct WinogradBlock {
   index_t n, images, row, rows, col, cols;
   index_t first, last;
 };
 
-template <class T>
-WinogradBlock winograd_block(const Product<T>& p, const WinogradLayout& l, index_t index) {
+PYNET_INLINE WinogradBlock winograd_block(const WinogradLayout& l, index_t index) {
   const auto take = [&index](index_t count) {
     const index_t i = index % count;
     index /= count;
@@ -157,7 +166,7 @@ WinogradBlock winograd_block(const Product<T>& p, const WinogradLayout& l, index
   b.first = take(l.parts) * l.part, b.last = min_of(l.slivers, b.first + l.part);
   b.col = take(l.col_blocks) * l.cols, b.cols = min_of(l.cols, l.across - b.col);
   b.row = take(l.row_blocks) * l.rows, b.rows = min_of(l.rows, l.down - b.row);
-  b.n = index * l.images, b.images = min_of(l.images, p.images - b.n);
+  b.n = index * l.images, b.images = min_of(l.images, l.all - b.n);
   return b;
 }
 
@@ -167,32 +176,38 @@ struct TiledImages {
   const T* first;
   index_t image, channels, H, W;  // image: from one to the next
   index_t in_y, in_x;
+  Combs combs;
 };
 
 // The tiles of a block, transformed: of tile t, channel c to v[point*v_point + t*step + c].
-template <class T, class Transform, int OUT>
+// DILATED, here and below: only then the distance of a tile's pixels is not known beforehand.
+template <class T, class Transform, int OUT, bool DILATED>
 void transform_images(const TiledImages<T>& in, const WinogradBlock& b, index_t v_point,
                       index_t step, T* v, T* scratch) {
   constexpr index_t SIDE = Transform::kIn, L = kLanes<T>;
-  const TileBand band = tile_band(SIDE, OUT, b.cols, in.in_y + b.row * OUT, in.in_x + b.col * OUT);
+  const index_t wide = DILATED ? in.combs.cols : 1, right = wide * kBeside<T>;
+  TileBand band = tile_band(SIDE, OUT, b.cols, in.combs, in.in_x + b.col * OUT);
   zero(scratch, elements_of<T>(band));
   for (index_t c = 0; c < in.channels; c += kBeside<T>) {
     const index_t vectors = ceil_div(min_of(kBeside<T>, in.channels - c), L);
     T* to = v + c;
     for (index_t n = b.n; n < b.n + b.images; ++n) {
-      const T* image = in.first + n * in.image + c * in.H * in.W;
+      const T* image = in.first + n / in.combs.rows * in.image + c * in.H * in.W;
+      band.in_y = in.in_y + n % in.combs.rows + b.row * OUT * band.combs.row_step;
       for (index_t r = 0; r < b.rows; ++r) {
         fill_rows(band, image, in.channels - c, in.H, in.W, r, scratch);
         const T* line[SIDE];
         for (int i = 0; i < SIDE; ++i) line[i] = row_of(band, r * OUT + i, scratch);
-        for (index_t t = 0; t < b.cols; ++t, to += step) {
-          for (index_t u = 0; u < vectors; ++u) {
-            const index_t at = t * OUT * kBeside<T> + u * L;
-            transform_tile<T, Transform>(
-                [&](int i, int j) { return load(line[i] + at + j * kBeside<T>); },
-                [&](int i, int j, vec<T> value) {
-                  store(to + (i * Transform::kOut + j) * v_point + u * L, value);
-                });
+        for (index_t t = 0; t < b.cols; t += wide) {
+          for (index_t k = t * OUT; k < t * OUT + wide; ++k, to += step) {  // their first pixels
+            for (index_t u = 0; u < vectors; ++u) {
+              const index_t at = k * kBeside<T> + u * L;
+              transform_tile<T, Transform>(
+                  [&](int i, int j) { return load(line[i] + at + j * right); },
+                  [&](int i, int j, vec<T> value) {
+                    store(to + (i * Transform::kOut + j) * v_point + u * L, value);
+                  });
+            }
           }
         }
       }
@@ -202,7 +217,7 @@ void transform_images(const TiledImages<T>& in, const WinogradBlock& b, index_t 
 
 template <class T>
 PYNET_INLINE TiledImages<T> images_of(const Product<T>& p) {
-  return {p.in, p.C * p.y.in * p.x.in, p.C, p.y.in, p.x.in, lowest(p.y), lowest(p.x)};
+  return {p.in, p.C * p.y.in * p.x.in, p.C, p.y.in, p.x.in, lowest(p.y), lowest(p.x), combs_of(p)};
 }
 
 // The products at one point: tiles x channels with the filters of some slivers.
@@ -248,47 +263,52 @@ void pool_tiles(const Product<T>& p, index_t n, index_t m, index_t y, index_t x,
 }
 
 // Y of one vector of filters, m .. m+kLanes-1, to their pixels.
-template <class T, int OUT>
+template <class T, int OUT, bool DILATED>
 void transform_outputs(const Product<T>& p, const WinogradLayout& l, const WinogradBlock& b,
                        index_t m, const T* y, T* scratch) {
   constexpr index_t SIDE = OUT + 2, L = kLanes<T>;
   const index_t filters = min_of(L, p.M - m), plane = p.out_H * p.out_W;
   const index_t x = b.col * OUT, width = min_of(b.cols * OUT, p.x.out - x);
   const vec<T> bias = p.bias ? load_n(p.bias + m, filters) : vec<T>{};
-  for (index_t n = b.n; n < b.n + b.images; ++n) {
+  const index_t wide = DILATED ? l.combs.cols : 1, down = l.combs.row_step, row = b.cols * OUT * L;
+  for (index_t comb = b.n; comb < b.n + b.images; ++comb) {
+    const index_t n = comb / l.combs.rows, first = comb % l.combs.rows;
     T* image = p.out + (n * p.M + m) * plane + x;
     for (index_t r = b.row; r < b.row + b.rows; ++r) {
-      for (index_t t = 0; t < b.cols; ++t, y += l.filters) {
-        T* to = scratch + t * OUT * L;
-        transform_tile<T, typename Winograd<T, OUT>::Output>(
-            [&](int i, int j) { return load(y + (i * SIDE + j) * l.y_point); },
-            [&](int i, int j, vec<T> value) {
-              value += bias;
-              store(to + (i * b.cols * OUT + j) * L, p.relu ? relu_of<T>(value) : value);
-            });
+      for (index_t t = 0; t < b.cols; t += wide) {
+        for (index_t k = t * OUT; k < t * OUT + wide; ++k, y += l.filters) {
+          T* to = scratch + k * L;
+          transform_tile<T, typename Winograd<T, OUT>::Output>(
+              [&](int i, int j) { return load(y + (i * SIDE + j) * l.y_point); },
+              [&](int i, int j, vec<T> value) {
+                value += bias;
+                store(to + i * row + j * wide * L, p.relu ? relu_of<T>(value) : value);
+              });
+        }
       }
       if (p.pool) {
-        pool_tiles<T, OUT>(p, n, m, r * OUT, x, width, b.cols * OUT * L, scratch);
+        pool_tiles<T, OUT>(p, n, m, r * OUT, x, width, row, scratch);
         continue;
       }
-      for (index_t i = 0; i < min_of<index_t>(OUT, p.y.out - r * OUT); ++i) {
-        store_pixels(scratch + i * b.cols * OUT * L, width, filters, p.beta != 0,
-                     image + (r * OUT + i) * p.out_W, plane);
+      const T* from = scratch;
+      index_t h = first + r * OUT * down;
+      for (index_t i = 0; i < OUT && h < p.y.out; ++i, h += down, from += row) {
+        store_pixels(from, width, filters, p.beta != 0, image + h * p.out_W, plane);
       }
     }
   }
 }
 
-template <class T, int OUT>
+template <class T, int OUT, bool DILATED>
 void run_block(const Product<T>& p, const WinogradLayout& l, index_t index, const T* filters,
                T* local) {
   constexpr index_t S = kCols<T>;
-  const WinogradBlock b = winograd_block(p, l, index);
+  const WinogradBlock b = winograd_block(l, index);
   T* v = local;
   T* y = v + l.points * l.v_point;
   T* scratch = y + l.points * l.y_point;
-  transform_images<T, typename Winograd<T, OUT>::Image, OUT>(images_of(p), b, l.v_point, l.channels,
-                                                             v, scratch);
+  transform_images<T, typename Winograd<T, OUT>::Image, OUT, DILATED>(images_of(p), b, l.v_point,
+                                                                      l.channels, v, scratch);
   const index_t tiles = b.images * b.rows * b.cols;
   for (index_t s = b.first; s < b.last; s += l.filters / S) {
     const index_t end = min_of(b.last, s + l.filters / S);
@@ -297,7 +317,7 @@ void run_block(const Product<T>& p, const WinogradLayout& l, index_t index, cons
                      filters + point * l.w_point + s * p.C * S, y + point * l.y_point);
     }
     for (index_t m = s * S; m < min_of(p.M, end * S); m += kLanes<T>) {
-      transform_outputs<T, OUT>(p, l, b, m, y + m - s * S, scratch);
+      transform_outputs<T, OUT, DILATED>(p, l, b, m, y + m - s * S, scratch);
     }
   }
 }
@@ -310,8 +330,8 @@ Work winograd_plan(const Args<T>& args) {
   const index_t out = winograd_tile(args);
   const WinogradLayout l = winograd_layout(p, out);
   const index_t taps = kTapChannels * 9 * kCols<T>;
-  const index_t scratch =
-      max_of(elements_of<T>(tile_band(l.side, out, l.cols, 0, 0)), out * out * l.cols * kLanes<T>);
+  const index_t scratch = max_of(elements_of<T>(tile_band(l.side, out, l.cols, l.combs, 0)),
+                                 out * out * l.cols * kLanes<T>);
   const index_t block = l.points * (l.v_point + l.y_point) + scratch;
   return Work{2,
               {l.slivers * l.filter_parts, l.image_blocks * l.row_blocks * l.col_blocks * l.parts},
@@ -326,8 +346,10 @@ void winograd_phase(const Product<T>& p, const Tile& tile) {
   T *filters = static_cast<T*>(tile.shared), *local = static_cast<T*>(tile.local);
   if (tile.phase == 0) {
     transform_filters<T, OUT>(p, l, tile.index, filters, local);
+  } else if (l.combs.cols > 1) {
+    run_block<T, OUT, true>(p, l, tile.index, filters, local);
   } else {
-    run_block<T, OUT>(p, l, tile.index, filters, local);
+    run_block<T, OUT, false>(p, l, tile.index, filters, local);
   }
 }
 

@@ -54,7 +54,7 @@ WinogradDw winograd_dw_layout(const Product<T>& p) {
 // Nanoseconds, as in winograd_cost.
 template <class T>
 double winograd_dw_cost(const Product<T>& p, const WinogradDw& l) {
-  const double tiles = static_cast<double>(p.images) * l.tiles.down * l.tiles.across;
+  const double tiles = static_cast<double>(l.tiles.all) * l.tiles.down * l.tiles.across;
   const double pairs = static_cast<double>(p.C) * round_up(p.M, kCols<T>);
   const double products = 36 * pairs * 0.03, transforms = 36 * (p.C * l.parts + p.M) * 0.15;
   return tiles * (products + transforms) + l.chunks * 36 * pairs * 0.4;
@@ -72,7 +72,7 @@ T* winograd_dw_sum(const WinogradDw& l, index_t chunk, index_t part, void* share
   return static_cast<T*>(shared) + (chunk * l.parts + part) * l.sum;
 }
 
-template <class T>
+template <class T, bool DILATED>
 void winograd_dw_chunk(const Conv2dDwArgs<T>& args, const Product<T>& p, const WinogradDw& l,
                        const Tile& tile) {
   constexpr index_t S = kCols<T>;
@@ -81,7 +81,7 @@ void winograd_dw_chunk(const Conv2dDwArgs<T>& args, const Product<T>& p, const W
   const index_t plane = args.s.OH * args.s.OW;
   const TiledImages<T> x = images_of(p);
   const TiledImages<T> dout{
-      args.dout + m0 * plane, l.M * plane, filters, args.s.OH, args.s.OW, 0, 0};
+      args.dout + m0 * plane, l.M * plane, filters, args.s.OH, args.s.OW, 0, 0, l.tiles.combs};
   T* sum = winograd_dw_sum<T>(l, chunk, part, tile.shared);
   T* v = static_cast<T*>(tile.local);
   T* d = v + l.tiles.points * l.v_point;
@@ -89,12 +89,12 @@ void winograd_dw_chunk(const Conv2dDwArgs<T>& args, const Product<T>& p, const W
   const index_t begin = chunk * l.per_chunk, end = min_of(l.blocks, begin + l.per_chunk);
   const index_t heights = ceil_div(p.C, kRows);
   for (index_t block = begin; block < end; ++block) {
-    const WinogradBlock b = winograd_block(p, l.tiles, block);
+    const WinogradBlock b = winograd_block(l.tiles, block);
     const index_t tiles = b.images * b.rows * b.cols;
-    transform_images<T, typename Winograd<T, 4>::Image, 4>(x, b, l.v_point, l.tiles.channels, v,
-                                                           scratch);
-    transform_images<T, typename Winograd<T, 4>::OutputGradient, 4>(dout, b, l.d_point, l.part, d,
-                                                                    scratch);
+    transform_images<T, typename Winograd<T, 4>::Image, 4, DILATED>(x, b, l.v_point,
+                                                                    l.tiles.channels, v, scratch);
+    transform_images<T, typename Winograd<T, 4>::OutputGradient, 4, DILATED>(dout, b, l.d_point,
+                                                                             l.part, d, scratch);
     const Epilogue<T> e{1, 0, nullptr, block == begin, false, false};
     for (index_t point = 0; point < l.tiles.points; ++point) {
       for (index_t m = 0; m < filters; m += S) {
@@ -138,7 +138,7 @@ template <class T>
 Work winograd_dw_plan(const Conv2dDwArgs<T>& args) {
   const Product<T> p = forward_product(args);
   const WinogradDw l = winograd_dw_layout(p);
-  const index_t band = elements_of<T>(tile_band(6, 4, l.tiles.cols, 0, 0));
+  const index_t band = elements_of<T>(tile_band(6, 4, l.tiles.cols, l.tiles.combs, 0));
   const index_t local = l.tiles.points * (l.v_point + l.d_point) + band;
   const index_t turned = kTapChannels * 9 * kLanes<T>;
   return Work{2,
@@ -153,10 +153,12 @@ void winograd_dw_run(const Conv2dDwArgs<T>& args, const Tile& tile) {
   if constexpr (sizeof(T) == sizeof(float)) {
     const Product<T> p = forward_product(args);
     const WinogradDw l = winograd_dw_layout(p);
-    if (tile.phase == 0) {
-      winograd_dw_chunk(args, p, l, tile);
-    } else {
+    if (tile.phase == 1) {
       winograd_dw_add(args, p, l, tile);
+    } else if (l.tiles.combs.cols > 1) {
+      winograd_dw_chunk<T, true>(args, p, l, tile);
+    } else {
+      winograd_dw_chunk<T, false>(args, p, l, tile);
     }
   }
 }

@@ -2,6 +2,7 @@
 // channels, and from vectors of filters to rows of pixels.
 #pragma once
 
+#include "cpu/conv_product.h"
 #include "cpu/pack.h"
 #include "cpu/pack_image.h"
 
@@ -12,17 +13,30 @@ namespace {
 template <class T>
 constexpr index_t kBeside = kLanes<T> > 16 ? kLanes<T> : 16;
 
-// The rows of an image under one row of tiles, with the padding written out. They lie in a ring:
-// the next row of tiles begins with the last two of this one.
-struct TileBand {
-  index_t side, out;   // a tile: side x side pixels, out x out outputs
-  index_t width;       // pixels of a row
-  index_t in_y, in_x;  // the first pixel under the first row of tiles
+// What dilation takes for images of their own: rows row_step apart, `rows` such combs to an image.
+// Columns lie `cols` apart, and so many tiles interleaved.
+struct Combs {
+  index_t row_step, rows, cols;
 };
 
-PYNET_INLINE TileBand tile_band(index_t side, index_t out, index_t cols, index_t in_y,
+template <class T>
+PYNET_INLINE Combs combs_of(const Product<T>& p) {
+  const index_t down = p.y.step < 0 ? -p.y.step : p.y.step;
+  return {down, min_of(down, p.y.out), p.x.step < 0 ? -p.x.step : p.x.step};
+}
+
+// The rows of a comb under one row of tiles, with the padding written out. They lie in a ring: the
+// next row of tiles begins with the last two of this one.
+struct TileBand {
+  index_t side, out;  // a tile: side x side pixels, out x out outputs
+  index_t width;      // pixels of a row
+  Combs combs;
+  index_t in_x, in_y;  // the first pixel under the first row of tiles
+};
+
+PYNET_INLINE TileBand tile_band(index_t side, index_t out, index_t cols, const Combs& combs,
                                 index_t in_x) {
-  return {side, out, cols * out + side - out, in_y, in_x};
+  return {side, out, cols * out + (side - out) * combs.cols, combs, in_x, 0};
 }
 
 template <class T>
@@ -61,8 +75,8 @@ void fill_rows(const TileBand& b, const T* image, index_t channels, index_t H, i
   const Span span = span_inside(b.in_x, W, 1, b.width);
   const index_t first = b.in_x + span.begin, n = span.end - span.begin;
   for (index_t i = r == 0 ? 0 : b.side - b.out; i < b.side; ++i) {
-    const index_t y = b.in_y + r * b.out + i;
-    T* dst = row_of(b, r * b.out + i, band) + span.begin * kBeside<T>;
+    const index_t row = r * b.out + i, y = b.in_y + row * b.combs.row_step;
+    T* dst = row_of(b, row, band) + span.begin * kBeside<T>;
     if (y < 0 || y >= H) {
       zero(dst, n * kBeside<T>);
     } else {

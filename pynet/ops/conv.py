@@ -31,7 +31,8 @@ def conv2d(
     In float32, 3x3 filters with stride 1 on several channels take Winograd's way where that is
     faster: 2.25 to 4 times fewer products, an error of up to 4e-6 of the largest |y| (normal data,
     up to 512 channels) where the direct way has 1e-6, and an infinity or NaN in x may spoil the
-    4x4 outputs around it. `pynet.set_winograd(False)` or PYNET_WINOGRAD=0 turns it off.
+    4x4 outputs around it (with dilation: of those that are a multiple of it away).
+    `pynet.set_winograd(False)` or PYNET_WINOGRAD=0 turns it off.
 
     Source: Chellapilla, Puri and Simard, "High Performance Convolutional Neural Networks for
     Document Processing", 2006 (im2col and one matrix product; here the columns are never built);
