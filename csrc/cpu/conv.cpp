@@ -1,12 +1,13 @@
 // Convolution, its input gradient, and convolution with max pooling behind it.
 //
-// Groups of few channels go their own way (conv_narrow.h), so do filters of 3 x 3 (conv_winograd.h)
-// and some input gradients (conv_dx_sum.h). All others are matrix products:
+// Groups of few channels go their own ways (conv_narrow.h, conv_narrow_dx.h), so do filters of 3 x
+// 3 (conv_winograd.h) and some input gradients (conv_dx_sum.h). All others are matrix products:
 //
 //   phase 0   packs the filters
 //   phase 1   each tile makes some filters' outputs at a patch of pixels of one image (conv_tile.h)
 #include "cpu/conv_dx_sum.h"
 #include "cpu/conv_narrow.h"
+#include "cpu/conv_narrow_dx.h"
 #include "cpu/conv_tile.h"
 #include "cpu/conv_winograd.h"
 #include "cpu/kernel.h"
@@ -60,10 +61,12 @@ void conv2d_run(const Conv2dArgs<T>& args, const Tile& tile) {
 template <class T>
 Work conv2d_dx_plan(const Conv2dDxArgs<T>& args) {
   if (args.grad == Grad::Skip) return Work{};
+  if (is_narrow_dx(args)) return narrow_dx_plan(args);
   return is_dx_sum(args) ? dx_sum_plan(args) : plan(args);
 }
 template <class T>
 void conv2d_dx_run(const Conv2dDxArgs<T>& args, const Tile& tile) {
+  if (is_narrow_dx(args)) return narrow_dx_run(args, tile);
   if (is_dx_sum(args)) return dx_sum_run(args, tile);
   run(args, tile);
 }

@@ -135,24 +135,6 @@ PYNET_INLINE void pack_columns(const Product<T>& p, index_t g, T* packed) {
   }
 }
 
-// src[x] to every second pixel of a row, x < n. The pixels between are left alone, or, of a row
-// that is written and not added to, become zeros with the first class of pixels; the second is
-// added.
-template <class T>
-PYNET_INLINE index_t place_pairs(const T* src, index_t n, bool add, bool first, T* dst) {
-  constexpr index_t L = kLanes<T>;
-  index_t x = 0;
-  for (; x + L < n; x += L) {
-    const vec<T> v = spread(load(src + x)), none{};
-    PairOf<vec<T>> pair = first ? join(v, none) : join(none, v);
-    T* to = dst + 2 * x - (first ? 0 : 1);
-    if (add || !first) pair = {load(to) + pair.first, load(to + L) + pair.second};
-    store(to, pair.first);
-    store(to + L, pair.second);
-  }
-  return x;
-}
-
 // Finished rows to their pixels; without rows, zeros.
 template <class T>
 void place(const Product<T>& p, index_t y0, index_t y1, const T* done, index_t row, index_t plane,
@@ -182,12 +164,7 @@ void place(const Product<T>& p, index_t y0, index_t y1, const T* done, index_t r
       if (!done && p.x_first == 0) zero(dst, p.out_W);  // the other classes come later
       const T* src = done ? done + m * plane + (y - y0) * row : nullptr;
       dst += p.x_first;
-      index_t x = 0;
-      if (src && p.x_step == 2) {
-        x = place_pairs(src, p.x.out, p.beta != 0, p.x_first == 0, dst);
-        dst += 2 * x;
-      }
-      for (; x < p.x.out; ++x, dst += p.x_step) {
+      for (index_t x = 0; x < p.x.out; ++x, dst += p.x_step) {
         const T value = src ? src[x] : 0;
         *dst = p.beta != 0 ? *dst + value : value;
       }
