@@ -127,7 +127,9 @@ GEMM = [  # M, K, N
     (2, 3000, 50),  # and for a single row
     (180, 800, 150),  # several stretches of K, B packed for several tiles
     (256, 20, 24),  # columns of A a page apart
-    (30, 25, 2500),  # a C that comes from memory
+    (30, 25, 2500),  # a C that comes from memory, B read where it lies
+    (30, 25, 2560),  # rows of B a page apart: several slivers packed together
+    (30, 41, 2500),  # too many rows of B to stay where they lie
     (7, 17, 9403),  # and a last sliver alone
     (336, 12, 2),  # columns that are an edge alone, under several tiles of rows
     (13, 70, 17),  # one column beyond a sliver, two, three, four

@@ -9,6 +9,7 @@
 // that only one row of tiles meets is packed sliver by sliver as it is needed. The last few columns
 // have kernels of their own (gemm_edge.h), and so have products of one or two rows (gemm_row.h). A
 // gradient of weights over a large batch is computed as its transpose (gemm_flip.h).
+#include "cpu/gemm_ahead.h"
 #include "cpu/gemm_edge.h"
 #include "cpu/gemm_flip.h"
 #include "cpu/gemm_micro.h"
@@ -30,6 +31,7 @@ enum class Read { InPlace, Packed, Sliver };
 constexpr index_t kStretch = 384, kFlippedStretch = 256;
 constexpr index_t kTileRows = 168, kTileCols = 512;  // of a tile of C, at most
 constexpr index_t kShortest = 180;                   // of a chunk of K
+constexpr index_t kFewSteps = 32;                    // of K, over which B need not be packed
 constexpr index_t kSumRows = 32;                     // in a tile of phase 2
 
 // Everything about a product that follows from its shape and strides.
@@ -39,7 +41,8 @@ struct Layout {
   Read a, b;
   index_t depth, stretches;          // K is cut into `stretches` of `depth`
   index_t edge;                      // columns at the end that are no sliver
-  index_t row_slivers, col_slivers;  // rows are shared out evenly over the slivers
+  index_t row_slivers, col_slivers;  // rows are shared out evenly over the slivers:
+  index_t rows_each, rows_left;      // so many each, and one more in the first rows_left of them
   index_t chunks;                    // of K, each with a sum of its own; 1: the sum is C
   index_t row_tiles, col_tiles;      // and slivers over the tiles
   index_t padded_rows, padded_cols;  // of the packed operands
@@ -49,11 +52,13 @@ struct Layout {
   index_t pack_rows, pack_cols;      // slivers in a tile of phase 0
 };
 
-template <class T>
-constexpr index_t kLine = 64 / static_cast<index_t>(sizeof(T));  // elements in a line of the cache
-
 // A share of n things: the first of part i of `parts`.
 PYNET_INLINE index_t share(index_t n, index_t i, index_t parts) { return n * i / parts; }
+
+// The first row of a sliver of A: without a division, as every micro-kernel asks for it.
+PYNET_INLINE index_t first_row(const Layout& l, index_t sliver) {
+  return sliver * l.rows_each + min_of(sliver, l.rows_left);
+}
 
 // Tiles of rows use the same slivers of B, so each should have many rows; tiles of columns share
 // only what they read where it lies. Counts of four go evenly over the usual numbers of threads.
@@ -94,6 +99,8 @@ Layout layout_of(const GemmArgs<T>& p, bool flipped) {
   const bool in_place = p.M <= R || (few && (p.A_col == 1 || across));
   l.a = in_place && !flipped ? Read::InPlace : Read::Packed;
   l.row_slivers = ceil_div(p.M, R);
+  l.rows_each = p.M / max_of<index_t>(1, l.row_slivers);
+  l.rows_left = p.M - l.rows_each * l.row_slivers;
   const bool edge = l.a == Read::InPlace && ((p.A_col == 1 && p.K >= 64) || p.A_row == 1);
   l.edge = edge && p.N % S <= kEdgeCols<T> ? p.N % S : 0;
   l.col_slivers = ceil_div(p.N - l.edge, S);
@@ -101,21 +108,30 @@ Layout layout_of(const GemmArgs<T>& p, bool flipped) {
   const index_t longest = l.a == Read::InPlace && p.A_col != 1 ? 128
                           : flipped                            ? kFlippedStretch
                                                                : kStretch;
-  l.stretches = l.chunks * max_of<index_t>(1, ceil_div(p.K, l.chunks * longest));
-  l.depth = max_of<index_t>(1, round_up(ceil_div(p.K, l.stretches), 8));
-  l.stretches = max_of<index_t>(1, ceil_div(p.K, l.depth));
+  l.stretches = 1, l.depth = max_of<index_t>(1, round_up(p.K, 8));
+  if (l.chunks > 1 || p.K > longest) {  // a small product would feel the divisions
+    l.stretches = l.chunks * max_of<index_t>(1, ceil_div(p.K, l.chunks * longest));
+    l.depth = max_of<index_t>(1, round_up(ceil_div(p.K, l.stretches), 8));
+    l.stretches = max_of<index_t>(1, ceil_div(p.K, l.depth));
+  }
   l.b = l.col_slivers == 0             ? Read::InPlace  // the edge is all there is
         : p.B_col == 1 && p.M <= 2 * R ? Read::InPlace
         : l.row_tiles == 1             ? Read::Sliver
                                        : Read::Packed;
   l.padded_rows = l.row_slivers * R;
   l.padded_cols = l.col_slivers * S;
-  // A short K with many columns waits for memory: longer pieces of the rows of B, C fetched ahead.
+  // A short K with many columns waits for memory: long pieces of the rows of B, C fetched ahead.
   l.streams = l.b == Read::Sliver && l.depth < 64 && p.B_col == 1 && p.M * p.N > 65536;
-  l.at_once = l.streams ? max_of<index_t>(1, min_of<index_t>(8, 4096 / (S * l.depth))) : 1;
-  l.tile_cols = ceil_div(l.col_slivers, l.col_tiles) * S;
-  l.pack_rows = max_of<index_t>(1, 65536 / (R * l.depth));
-  l.pack_cols = max_of<index_t>(1, 65536 / (S * l.depth));
+  l.at_once = 1;
+  if (l.streams) {
+    // A few rows of B stay in the L1 cache where they lie, unless all of them are the same line.
+    const bool stay = p.K <= kFewSteps && p.B_row * sizeof(T) % 1024 != 0;
+    if (stay) l.b = Read::InPlace;
+    if (!stay) l.at_once = max_of<index_t>(1, min_of<index_t>(8, 4096 / (S * l.depth)));
+  }
+  if (flipped) l.tile_cols = ceil_div(l.col_slivers, l.col_tiles) * S;
+  if (l.a == Read::Packed) l.pack_rows = max_of<index_t>(1, 65536 / (R * l.depth));
+  if (l.b == Read::Packed) l.pack_cols = max_of<index_t>(1, 65536 / (S * l.depth));
   return l;
 }
 
@@ -164,7 +180,7 @@ void run_pack(const GemmArgs<T>& p, const Layout& l, T* packed_a, T* packed_b, i
   const index_t of_a = a_blocks(l), of_b = b_blocks(l);
   if (index < p.batch * of_a) {
     const index_t i = index / of_a;
-    const auto first = [&](index_t sliver) { return share(p.M, sliver, l.row_slivers); };
+    const auto first = [&](index_t sliver) { return first_row(l, sliver); };
     pack_block<T, kRows>(packed_a + i * l.padded_rows * p.K, l.row_slivers, first, p.K,
                          p.A + i * p.A_batch, p.A_row, p.A_col, l, index % of_a, l.pack_rows);
   } else {
@@ -175,23 +191,6 @@ void run_pack(const GemmArgs<T>& p, const Layout& l, T* packed_a, T* packed_b, i
                             p.B + i * p.B_batch, p.B_col, p.B_row, l, index % of_b, l.pack_cols);
   }
 }
-
-// Rows of B that the tile packs next, on their way into the L2 cache: a few for each micro-kernel.
-template <class T>
-struct Ahead {
-  const T* from = nullptr;
-  index_t row = 0, rows = 0, cols = 0;  // cols of each row
-  index_t piece = 0;                    // rows at a time
-
-  PYNET_INLINE void fetch() {
-    const index_t n = min_of(piece, rows);
-    for (index_t k = 0; k < n; ++k, from += row) {
-      for (index_t j = 0; j < cols; j += kLine<T>) __builtin_prefetch(from + j, 0, 2);
-      __builtin_prefetch(from + cols - 1, 0, 2);
-    }
-    rows -= n;
-  }
-};
 
 // --- tiles of C ----------------------------------------------------------------------------------
 
@@ -261,7 +260,7 @@ void run_tile(const GemmArgs<T>& args, const Layout& l, const T* packed_a, const
       } else if (l.b != Read::Packed) {  // the micro-kernel reads whole vectors
         if ((sliver - s0) % l.at_once == 0) {
           const index_t last = min_of(s1, sliver + l.at_once);
-          const index_t steps = l.at_once == 1 ? depth : 8;  // a few rows of all of them
+          const index_t steps = l.at_once == 1 ? depth : 16;  // a few rows of all of them
           for (index_t k = 0; k < depth; k += steps) {
             for (index_t j = sliver; j < last; ++j) {
               pack_sliver<T, S>(local + ((j - sliver) * depth + k) * S,
@@ -285,14 +284,14 @@ void run_tile(const GemmArgs<T>& args, const Layout& l, const T* packed_a, const
       // The next sliver of B on its way into the L2 cache, a piece at a time.
       const T* ahead = l.b == Read::Packed ? b + S * depth : nullptr;
       const index_t piece = round_up(ceil_div(S * depth, r1 - r0), kLine<T>);
-      index_t m = share(p.M, r0, l.row_slivers);
+      index_t m = first_row(l, r0);
       for (index_t r = r0; r < r1; ++r) {
         if (ahead) {
           for (index_t j = 0; j < piece; j += kLine<T>) __builtin_prefetch(ahead + j, 0, 2);
           ahead += piece;
         }
         packs.fetch();
-        const index_t next = share(p.M, r + 1, l.row_slivers);
+        const index_t next = first_row(l, r + 1);
         for (index_t j = m; l.streams && j < next; ++j) {
           __builtin_prefetch(C + j * p.C_row + n - c0 + S, 1);
         }
@@ -305,8 +304,7 @@ void run_tile(const GemmArgs<T>& args, const Layout& l, const T* packed_a, const
       }
     }
     if (l.edge && col == l.col_tiles - 1) {
-      add_edge(p, l, A, B, C, share(p.M, r0, l.row_slivers), share(p.M, r1, l.row_slivers), k0,
-               depth, e, local);
+      add_edge(p, l, A, B, C, first_row(l, r0), first_row(l, r1), k0, depth, e, local);
     }
   }
   if (l.flipped) {
