@@ -52,8 +52,10 @@ struct Layout {
   index_t pack_rows, pack_cols;      // slivers in a tile of phase 0
 };
 
-// A share of n things: the first of part i of `parts`.
-PYNET_INLINE index_t share(index_t n, index_t i, index_t parts) { return n * i / parts; }
+// A share of n things: the first of part i of `parts`. A small product would feel the division.
+PYNET_INLINE index_t share(index_t n, index_t i, index_t parts) {
+  return parts == 1 ? n * i : n * i / parts;
+}
 
 // The first row of a sliver of A: without a division, as every micro-kernel asks for it.
 PYNET_INLINE index_t first_row(const Layout& l, index_t sliver) {
@@ -283,7 +285,7 @@ void run_tile(const GemmArgs<T>& args, const Layout& l, const T* packed_a, const
       e.bias = p.bias ? p.bias + n : nullptr;
       // The next sliver of B on its way into the L2 cache, a piece at a time.
       const T* ahead = l.b == Read::Packed ? b + S * depth : nullptr;
-      const index_t piece = round_up(ceil_div(S * depth, r1 - r0), kLine<T>);
+      const index_t piece = ahead ? round_up(ceil_div(S * depth, r1 - r0), kLine<T>) : 0;
       index_t m = first_row(l, r0);
       for (index_t r = r0; r < r1; ++r) {
         if (ahead) {
