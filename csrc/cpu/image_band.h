@@ -97,9 +97,8 @@ PYNET_INLINE void copy_sorted(T* const* to, const index_t* n, const T* src) {
     }
   };
   index_t done = 0;
-  if (all >= L) {
-    for (; done + L < all; done += L) vectors(done);
-    vectors(all - L);
+  if (all >= L) {  // the last vector over the one before it
+    for (; done < all; done += L) vectors(min_of(done, all - L));
     done = all;
   }
   for (int q = 0; q < STRIDE; ++q) {
