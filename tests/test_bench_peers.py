@@ -116,7 +116,15 @@ def test_a_step_hands_over_what_it_is_given() -> None:
 # ---- in processes of their own -------------------------------------------------------------------
 
 LIGHT = ("step/two-layer-10", "infer/simple-conv-1", "softmax_cross_entropy/100x10")
-KERNELS = ("batch_norm_relu/100x100x1x1", "adam_update/16384", "max_pool2d_backward/2x2")
+KERNELS = (
+    "batch_norm_relu/100x100x1x1",
+    "adam_update/16384",
+    "max_pool2d_backward/2x2",
+    "avg_pool2d/2x2",
+    "avg_pool2d_backward/2x2",
+    "global_avg_pool2d/32x64x56x56",
+    "global_avg_pool2d_backward/32x64x56x56",
+)
 
 
 @pytest.mark.parametrize("name", [n for n in peers.PEERS if n not in ("pynet", "torch-compile")])

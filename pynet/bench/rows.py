@@ -100,6 +100,11 @@ def _pool(s: dict[str, int]) -> Arrays:
     return {"x": x, "dout": dout}
 
 
+def _whole_planes(s: dict[str, int]) -> Arrays:
+    x, dout = _normal((s["N"], s["C"], s["H"], s["H"]), (s["N"], s["C"]))
+    return {"x": x, "dout": dout}
+
+
 def _labels(s: dict[str, int]) -> Arrays:
     (x,) = _normal((s["N"], s["D"]))
     return {"x": x, "t": np.random.default_rng(1).integers(0, s["D"], s["N"])}
@@ -160,6 +165,10 @@ OPS = {
     "conv2d_dW": _CONV,
     "max_pool2d": Op(_pool, _image, lambda s: _image(s) + 2 * _pool_out(s)),
     "max_pool2d_backward": Op(_pool, _pool_out, lambda s: _image(s) + 2 * _pool_out(s)),
+    "avg_pool2d": Op(_pool, _image, lambda s: _image(s) + _pool_out(s)),
+    "avg_pool2d_backward": Op(_pool, _pool_out, lambda s: _image(s) + _pool_out(s)),
+    "global_avg_pool2d": Op(_whole_planes, _image, _image),
+    "global_avg_pool2d_backward": Op(_whole_planes, _image, _image),
     "softmax_cross_entropy": Op(  # and its gradient
         _labels, lambda s: 10.0 * s["N"] * s["D"], lambda s: 4.0 * s["N"] * s["D"]
     ),
@@ -253,6 +262,10 @@ def _others() -> Iterator[Row]:
         sizes = {"N": N, "C": C, "H": H, "F": F, "stride": 2}
         yield _kernel(name, "max_pool2d", sizes, F == 2)
         yield _kernel(name, "max_pool2d_backward", sizes)
+        yield _kernel(name, "avg_pool2d", sizes)
+        yield _kernel(name, "avg_pool2d_backward", sizes)
+    for op in ("global_avg_pool2d", "global_avg_pool2d_backward"):
+        yield _kernel("32x64x56x56", op, {"N": 32, "C": 64, "H": 56})
     for N, D in ((100, 10), (128, 1000), (4096, 1000)):
         yield _kernel(f"{N}x{D}", "softmax_cross_entropy", {"N": N, "D": D}, D == 10)
     for N, C, H in ((100, 100, 1), (32, 64, 56)):

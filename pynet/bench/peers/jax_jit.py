@@ -128,6 +128,13 @@ def _kernel(op: str, s: dict[str, int]) -> tuple[Callable[..., Any], tuple[str, 
         window, stride = (1, 1, s["F"], s["F"]), (1, 1, s["stride"], s["stride"])
         return lax.reduce_window(x, -jnp.inf, lax.max, window, stride, "VALID")
 
+    def means(x: Any) -> Any:
+        window, stride = (1, 1, s["F"], s["F"]), (1, 1, s["stride"], s["stride"])
+        return lax.reduce_window(x, 0.0, lax.add, window, stride, "VALID") / s["F"] ** 2
+
+    def plane_means(x: Any) -> Any:
+        return x.mean((2, 3))
+
     def norm(x: Any, gamma: Any, beta: Any) -> Any:
         mean, var = x.mean((0, 2, 3), keepdims=True), x.var((0, 2, 3), keepdims=True)
         scaled = gamma[:, None, None] * lax.rsqrt(var + 1e-6)
@@ -146,6 +153,13 @@ def _kernel(op: str, s: dict[str, int]) -> tuple[Callable[..., Any], tuple[str, 
         "conv2d_dW": (lambda x, W, dout: jax.vjp(conv, x, W)[1](dout)[1], ("x", "W", "dout")),
         "max_pool2d": (pool, ("x",)),
         "max_pool2d_backward": (lambda x, dout: jax.vjp(pool, x)[1](dout)[0], ("x", "dout")),
+        "avg_pool2d": (means, ("x",)),
+        "avg_pool2d_backward": (lambda x, dout: jax.vjp(means, x)[1](dout)[0], ("x", "dout")),
+        "global_avg_pool2d": (plane_means, ("x",)),
+        "global_avg_pool2d_backward": (
+            lambda x, dout: jax.vjp(plane_means, x)[1](dout)[0],
+            ("x", "dout"),
+        ),
         "softmax_cross_entropy": (jax.grad(loss), ("x", "t")),
         "batch_norm": (norm, ("x", "gamma", "beta")),
         "batch_norm_relu": (

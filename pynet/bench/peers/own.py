@@ -96,6 +96,14 @@ class Core(Peer):
         if op == "max_pool2d_backward":
             _, arg = ops.max_pool2d(x, s["F"], stride=s["stride"])
             return lambda: ops.max_pool2d_backward(dout, arg, x.shape, s["F"], stride=s["stride"])
+        if op == "avg_pool2d":
+            return lambda: ops.avg_pool2d(x, s["F"], stride=s["stride"])
+        if op == "avg_pool2d_backward":
+            return lambda: ops.avg_pool2d_backward(dout, x.shape, s["F"], stride=s["stride"])
+        if op == "global_avg_pool2d":
+            return lambda: ops.global_avg_pool2d(x)
+        if op == "global_avg_pool2d_backward":
+            return lambda: ops.global_avg_pool2d_backward(dout, x.shape)
         if op == "softmax_cross_entropy":
             t = inputs["t"]
             forward, backward = ops.softmax_cross_entropy, ops.softmax_cross_entropy_backward

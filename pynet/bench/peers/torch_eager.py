@@ -127,7 +127,7 @@ class Eager(Peer):
         op, s = kernel
         i = {name: self._laid(torch.from_numpy(a)) for name, a in inputs.items()}
         x, dout = i.get("x"), i.get("dout")
-        laid_out = op.startswith(("conv", "max_pool", "batch_norm"))
+        laid_out = op.startswith(("conv", "max_pool", "avg_pool", "global_avg", "batch_norm"))
         if self.channels_last and not laid_out and not op.endswith("update"):
             raise Unsupported  # the same as eager
         if op == "gemm":
@@ -148,6 +148,15 @@ class Eager(Peer):
                 return lambda: aten.max_pool2d_with_indices(x, *window)[0]
             _, arg = aten.max_pool2d_with_indices(x, *window)
             return lambda: aten.max_pool2d_with_indices_backward(dout, x, *window, arg)
+        if op.startswith("avg_pool2d"):
+            means = ([s["F"]] * 2, [s["stride"]] * 2, [0, 0], False, True, None)
+            if op == "avg_pool2d":
+                return lambda: aten.avg_pool2d(x, *means)
+            return lambda: aten.avg_pool2d_backward(dout, x, *means)
+        if op == "global_avg_pool2d":
+            return lambda: i["x"].mean((2, 3))
+        if op == "global_avg_pool2d_backward":
+            return lambda: i["dout"][:, :, None, None].expand_as(x) / s["H"] ** 2
         if op == "softmax_cross_entropy":
             return lambda: _cross_entropy_gradient(x, i["t"])
         if op.startswith("batch_norm"):
