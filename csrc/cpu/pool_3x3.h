@@ -42,12 +42,17 @@ PYNET_INLINE Rows3x3<T> rows_3x3(const PoolShape& s, const T* pixels, index_t st
           reinterpret_cast<typename VecOf<T>::iscalar*>(values + round_up(s.OW, kLanes<T>))};
 }
 
+// So many pixels ahead images are fetched: the processor itself does it to the end of a page only.
+template <class T>
+constexpr index_t kFetchAhead = 6144 / static_cast<index_t>(sizeof(T));
+
 // The windows ox, ox + 1 ... in the order of split(): of one row of pixels the best ones and their
 // columns. Where all pixels are -inf the first column inside the image wins.
 template <bool PADDED, class T>
 PYNET_INLINE Best<T> best_of_row(const Rows3x3<T>& r, index_t row, index_t ox) {
   constexpr index_t L = kLanes<T>;
   const T* p = r.pixels + row * r.step + 2 * ox;
+  if (!PADDED) __builtin_prefetch(p + kFetchAhead<T>);
   const PairOf<vec<T>> pair = split(load(p), load(p + L));
   const vec<T> third = split(load(p + 1), load(p + 1 + L)).second;
   Best<T> best{pair.first, place<T>(0)};
