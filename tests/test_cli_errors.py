@@ -180,6 +180,8 @@ def test_ctrl_c_before_the_training(folder):
     hook = "import time; print('here', flush=True); time.sleep(60)"
     (folder / "slow").mkdir()
     (folder / "slow" / "run.py").write_text(
+        # As from a terminal: what a shell starts in the background ignores Ctrl-C.
+        "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
         f"import pynet.cli.data as d, pynet.cli as c\n"
         f"def load(*a):\n    {hook}\nimport pynet.cli.train as t\nt.load = load\n"
         "import sys\nsys.exit(c.main(['train']))\n"
