@@ -153,6 +153,11 @@ GEMM_BATCHED = [
 CONV = [
     Conv(2, 1, 28, 28, 6, 5, 5),  # SimpleConvNet
     Conv(2, 1, 14, 14, 16, 3, 3, pad=1),  # DeepConvNet
+    Conv(2, 1, 28, 28, 6, 5, 5, pad=2),  # LeNet-5: the last two vectors of a row overlap
+    Conv(3, 6, 14, 14, 16, 5, 5),
+    Conv(1, 30, 9, 31, 20, 5, 5, pad=2),  # the same, several stretches of channels
+    Conv(2, 5, 21, 61, 7, 3, 5, stride=2, pad=1),
+    Conv(2, 3, 6, 30, 5, 2, 3, pad=40),  # the same, from padding that is mostly all there is
     Conv(1, 16, 14, 14, 32, 3, 3, pad=2),
     Conv(3, 32, 8, 8, 64, 3, 3, pad=1),
     Conv(1, 1, 1, 1, 1, 1, 1),

@@ -6,15 +6,22 @@
 namespace pynet::PYNET_ISA {
 namespace {
 
-// A tile of the output (ROWS filters x kCols pixels) from packed filters and the image: vector v of
-// tap k is at image[v] + offsets[k]. Like micro(), without alpha.
+// A vector of output pixels, neighbours in a row.
+template <class T>
+struct Pixels {
+  const T* from;  // tap k of their windows is at from + offsets[k]
+  index_t to;     // where they are in a row of the output
+  ivec<T> done;   // lanes that belong to another vector too, which came first
+};
+
+// A tile of the output (ROWS filters x kVectors vectors of pixels) from packed filters and the
+// image. Like micro(), without alpha.
 template <class T, int ROWS>
-void micro_image(index_t K, const T* filters, const T* const* image, const index_t* offsets, T* c,
+void micro_image(index_t K, const T* filters, const Pixels<T>* pixels, const index_t* offsets, T* c,
                  index_t c_row, const Epilogue<T>& e) {
-  constexpr index_t L = kLanes<T>;
   vec<T> acc[ROWS][kVectors] = {};
   const T* from[kVectors];
-  for (int v = 0; v < kVectors; ++v) from[v] = image[v];
+  for (int v = 0; v < kVectors; ++v) from[v] = pixels[v].from;
   for (index_t k = 0; k < K; ++k) {
     vec<T> row[kVectors];
 #pragma GCC unroll 8
@@ -35,16 +42,19 @@ void micro_image(index_t K, const T* filters, const T* const* image, const index
     const vec<T> bias = splat(biased ? e.row_bias[i] : T(0));
 #pragma GCC unroll 8
     for (int v = 0; v < kVectors; ++v) {
-      T* p = c + i * c_row + v * L;
-      if (read) acc[i][v] += beta * load(p);
+      T* p = c + i * c_row + pixels[v].to;
+      const vec<T> old = read ? load(p) : vec<T>{};
+      if (read) acc[i][v] += beta * old;
       acc[i][v] += bias;
-      store(p, relu ? relu_of<T>(acc[i][v]) : acc[i][v]);
+      if (relu) acc[i][v] = relu_of<T>(acc[i][v]);
+      if (read) acc[i][v] = pixels[v].done ? old : acc[i][v];
+      store(p, acc[i][v]);
     }
   }
 }
 
 template <class T>
-using ImageKernel = void (*)(index_t, const T*, const T* const*, const index_t*, T*, index_t,
+using ImageKernel = void (*)(index_t, const T*, const Pixels<T>*, const index_t*, T*, index_t,
                              const Epilogue<T>&);
 
 template <class T, int ROWS = kRows>

@@ -57,7 +57,9 @@ NarrowDw narrow_dw_layout(const Conv2dDwArgs<T>& p) {
 template <class T>
 bool is_narrow(const Conv2dDwArgs<T>& args) {
   const ConvShape& s = args.s;
-  if (s.groups == 1 || s.FN / s.groups * (s.C / s.groups) > kDwPairs) return false;
+  const index_t M = s.FN / s.groups, C = s.C / s.groups;
+  // Without groups the product's tiles are full, but for an image of one channel and few filters.
+  if (M * C > kDwPairs || (s.groups == 1 && (C > 1 || 2 * M > kCols<T>))) return false;
   const NarrowDw l = narrow_dw_layout(args);
   return l.rows > 0 && l.taps <= kNarrowTaps;
 }

@@ -22,6 +22,7 @@ struct Layout {
   index_t classes;
   Source source;
   bool scattered;                        // pixels of a tile are no neighbours in the output
+  bool by_rows;                          // vectors keep to a row of pixels, the last two overlap
   index_t channels, part;                // a stretch of K: channels x taps
   index_t run;                           // pixels that are cut: of an image, or of one long row
   index_t tile_cols, pieces, col_tiles;  // pieces: tiles of one row of pixels, if they keep to it
@@ -54,6 +55,17 @@ index_t taps_before(const Conv2dDxArgs<T>& p, index_t c) {
 
 // --- layout --------------------------------------------------------------------------------------
 
+// Whether the vectors of a tile keep to a row of pixels, and the last of a row overlaps the one
+// before: then all are read where they lie, for a few more products. Packing what crosses from one
+// row to the next pays only where many filters read it, and in long rows little crosses.
+template <class T>
+bool goes_by_rows(const Product<T>& p, index_t classes) {
+  constexpr index_t L = kLanes<T>;
+  const index_t out = p.x.out, made = round_up(out, L);  // of a row, with those made twice
+  if (classes > 1 || p.M > kInPlace * kRows || (p.pool && p.pool->W != out)) return false;
+  return L < out && out < 8 * L && out < made && 4 * made <= 5 * out;
+}
+
 template <class T, template <class> class Args>
 Layout layout_of(const Args<T>& args) {
   constexpr index_t S = kCols<T>;
@@ -68,7 +80,8 @@ Layout layout_of(const Args<T>& args) {
 
   // A tile of the output stays in the L2 cache while the stretches are added to it. It is made of
   // whole vectors, or of whole rows of windows.
-  const index_t unit = p.pool ? pixels_of_windows(*p.pool) : S;
+  l.by_rows = goes_by_rows(p, l.classes);
+  const index_t unit = p.pool ? pixels_of_windows(*p.pool) : l.by_rows ? p.x.out : S;
   const bool long_rows = !p.pool && p.x.out > kLongRow;
   l.run = p.pool ? p.pool->OH * unit : long_rows ? p.x.out : p.y.out * p.x.out;
   const auto cut = [&](index_t wanted) {
@@ -185,6 +198,35 @@ void scatter(const Product<T>& p, const Patch& patch, index_t rows, const T* c, 
   }
 }
 
+// One stretch of a patch of whole rows, read where it lies.
+template <class T>
+void multiply_rows(const Product<T>& p, const Layout& l, const T* packed, const Windows<T>& w,
+                   const Stretch& st, const index_t* offsets, index_t g, const Patch& patch,
+                   index_t m0, index_t m1, T* c, index_t c_row, Epilogue<T> e) {
+  constexpr index_t R = kRows, L = kLanes<T>;
+  const index_t in_row = ceil_div(p.x.out, L), last = p.x.out - L;
+  ivec<T> overlap{};
+  for (index_t i = 0; i < in_row * L - p.x.out; ++i) overlap[i] = -1;
+  const index_t out_row = l.source == Source::Taps ? p.x.out : w.out_row;
+  const index_t vectors = (patch.y1 - patch.y0) * in_row;
+  for (index_t i = 0; i < vectors; i += kVectors) {
+    Pixels<T> pixels[kVectors];
+    for (index_t v = 0; v < kVectors; ++v) {
+      const index_t j = min_of(i + v, vectors - 1), y = j / in_row, x = j % in_row * L;
+      pixels[v] = {w.base + y * out_row + min_of(x, last), y * p.x.out + min_of(x, last),
+                   i + v >= vectors ? ~ivec<T>{}
+                   : x > last       ? overlap
+                                    : ivec<T>{}};
+    }
+    for (index_t m = m0; m < m1; m += R) {
+      const index_t rows = min_of(R, m1 - m);
+      if (p.bias) e.row_bias = p.bias + g * p.M + m;
+      image_kernel<T>(rows)(st.depth, packed + m * st.depth, pixels, offsets, c + (m - m0) * c_row,
+                            c_row, e);
+    }
+  }
+}
+
 template <class T>
 void multiply(const Product<T>& p, const Layout& l, const T* packed, const T* image, index_t g,
               const Patch& patch, index_t m0, index_t m1, T* c, index_t c_row, T beta,
@@ -200,14 +242,19 @@ void multiply(const Product<T>& p, const Layout& l, const T* packed, const T* im
                                       st.t1, p.y, p.x, patch, scratch);
     tap_offsets(l.source, w, st.channels, st.t0, st.t1, p.y, p.x, offsets);
     Epilogue<T> e{1, beta, nullptr, s == 0, s == stretches - 1, p.relu};
+    if (l.by_rows) {
+      multiply_rows(p, l, packed + st.before * l.padded_rows, w, st, offsets, g, patch, m0, m1, c,
+                    c_row, e);
+      continue;
+    }
     for (index_t q = patch.first; q < patch.last; q += S) {
       const index_t cols = min_of(S, patch.last - q);
       Lanes<T> lanes[kVectors];
-      const T* pixels[kVectors];
+      Pixels<T> pixels[kVectors];
       bool in_place = cols == S && m1 - m0 <= kInPlace * R;
       for (index_t v = 0; v * L < cols; ++v) {
         lanes[v] = lanes_at(l.source, w, p.x, patch, q + v * L, min_of(L, cols - v * L));
-        pixels[v] = w.base + lanes[v].first;
+        pixels[v] = {w.base + lanes[v].first, v * L, ivec<T>{}};
         in_place = in_place && lanes[v].kind == Lanes<T>::Row;
       }
       for (index_t v = 0; v * L < cols && !in_place; ++v) {
