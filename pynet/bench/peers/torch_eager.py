@@ -224,7 +224,9 @@ class Compiled(Eager):
     """The model compiled; kernels alone are left to eager mode."""
 
     def _model(self, net: nets.Net, weights: Weights) -> Any:
-        return torch.compile(super()._model(net, weights))
+        # Else it takes the next net for another shape of the last, and gives up after eight.
+        torch.compiler.reset()
+        return torch.compile(super()._model(net, weights), dynamic=False)
 
     def kernel(self, kernel: Kernel, inputs: dict[str, Any]) -> Callable[[], Any]:
         raise Unsupported
