@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import mmap
+import os
+import subprocess
+import sys
 
 import numpy as np
 
@@ -26,3 +29,12 @@ def guarded(a: np.ndarray, at_end: bool) -> np.ndarray:
     copy = np.frombuffer(memory, a.dtype, a.size, first).reshape(a.shape)
     copy[...] = a
     return copy
+
+
+def assert_survives(code: str) -> None:
+    """Run Python code that touches guarded arrays in a process of its own."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr

@@ -7,9 +7,6 @@
 namespace pynet::PYNET_ISA {
 namespace {
 
-template <class T>
-constexpr index_t kLine = 64 / static_cast<index_t>(sizeof(T));  // elements in a line of the cache
-
 // The rows that are packed next, a few of them with each micro-kernel.
 template <class T>
 struct Ahead {

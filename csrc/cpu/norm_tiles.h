@@ -89,7 +89,6 @@ struct Terms {
 template <class T, class Fetch, class Body>
 PYNET_INLINE void sum_channel_tile(const ChannelTile& at, index_t C, index_t S, double* first,
                                    double* second, const Fetch& fetch, const Body& terms_of) {
-  constexpr index_t kLine = 64 / static_cast<index_t>(sizeof(T));
   if (S == 1) {
     for_columns<4>(at.c0, at.c1, [&](index_t c, auto count, auto lanes) {
       constexpr int V = decltype(count)::value;
@@ -113,7 +112,7 @@ PYNET_INLINE void sum_channel_tile(const ChannelTile& at, index_t C, index_t S, 
       const index_t next = n + 1 < at.n1 ? row + C * S : row;
       for_wide(S, acc, [&](index_t i, Terms& sum, auto lanes) {
         if (&sum == acc) {  // once in each four vectors
-          for (index_t j = 0; j < 4 * kWide; j += kLine) fetch(next + i + j);
+          for (index_t j = 0; j < 4 * kWide; j += kLine<T>) fetch(next + i + j);
         }
         terms(sum, row + i, 0, lanes);
       });

@@ -56,6 +56,8 @@ using ivec = typename VecOf<T>::itype;
 
 template <class T>
 constexpr index_t kLanes = kVectorBytes / static_cast<index_t>(sizeof(T));
+template <class T>
+constexpr index_t kLine = 64 / static_cast<index_t>(sizeof(T));  // elements in a line of the cache
 
 template <class T>
 PYNET_INLINE vec<T> splat(T x) {

@@ -17,11 +17,9 @@ std::string message(const char* op, const char* argument, const std::string& tex
 // The product of the sizes, or -1 when it is beyond kLargestSize.
 index_t product(const Shape& shape) {
   index_t size = 1;
-  double estimate = 1;  // never overflows, and costs less than a division for each axis
   for (index_t n : shape) {
     if (n == 0) return 0;
-    estimate *= static_cast<double>(n);
-    if (n < 0 || estimate > static_cast<double>(kLargestSize)) return -1;
+    if (n < 0 || size > kLargestSize / n) return -1;
     size *= n;
   }
   return size;
@@ -198,16 +196,15 @@ void Call::expect_apart(const char* name, const py::array& out, bool in_place) c
     const Range theirs = extent(other);
     return mine.begin < theirs.end && theirs.begin < mine.end;
   };
-  for (const py::object& object : inputs_) {
-    const py::array input = py::reinterpret_borrow<py::array>(object);
+  for (const py::array& input : inputs_) {
     const bool same = in_place && input.data() == out.data() && is_contiguous(input) &&
                       input.dtype().is(out.dtype()) && input.size() == out.size();
     if (!same && overlaps(input)) {
       fail_value(op_, name, "expected memory apart from the inputs, got an overlapping array");
     }
   }
-  for (const py::object& output : outputs_) {
-    if (overlaps(py::reinterpret_borrow<py::array>(output))) {
+  for (const py::array& output : outputs_) {
+    if (overlaps(output)) {
       fail_value(op_, name,
                  "expected memory apart from the other outputs, got an overlapping array");
     }

@@ -20,6 +20,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <string>
+#include <vector>
 
 #include "pynet/runtime.h"
 
@@ -103,21 +104,6 @@ class Array {
   Shape shape_;
 };
 
-// A handful of arrays, without an allocation.
-class Few {
- public:
-  void push_back(const py::array& array) {
-    if (size_ < kMost) arrays_[size_++] = array;
-  }
-  const py::object* begin() const { return arrays_; }
-  const py::object* end() const { return arrays_ + size_; }
-
- private:
-  static constexpr std::size_t kMost = 12;  // more than any op takes or gives
-  std::size_t size_ = 0;
-  py::object arrays_[kMost];
-};
-
 // Two sizes from an integer or a pair of them: (height, width).
 struct Pair {
   index_t h, w;
@@ -173,7 +159,8 @@ class Call {
              bool in_place);
   const char* op_;
   bool double_ = false;
-  Few inputs_, outputs_;  // as given: what outputs may not overlap
+  std::vector<py::array> inputs_;  // as given: what outputs may not overlap
+  std::vector<py::array> outputs_;
 };
 
 // A contiguous array from the memory pool; `name` is for the message of a MemoryError.

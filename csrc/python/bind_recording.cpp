@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cstring>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "python/bind.h"
@@ -73,9 +74,9 @@ class RecordedStep {
 
   bool play(std::size_t first, std::size_t last) {
     last = std::min(last, recording_.size());
-    const py::object x = given_;  // alive meanwhile, whatever other threads hand over
+    // Alive meanwhile, whatever other threads hand over; an update that is played apart needs no x.
+    const py::object x = std::move(given_);
     const void* input = x ? py::reinterpret_borrow<py::array>(x).data() : nullptr;
-    if (last == recording_.size()) given_ = py::object();
     py::gil_scoped_release release;
     return recording_.play(first, last, input);
   }

@@ -162,7 +162,7 @@ class Recording {
   std::size_t boundary() const { return boundary_; }
 
   // Makes calls one where a kernel does both, and gives the values between them places of their
-  // own, by lifetime (recording_fuse.cpp, recording_memory.cpp). What held memory holds stays
+  // own, by lifetime (fuse_calls.cpp, value_memory.cpp). What held memory holds stays
   // there. Before the first play, and only where foreign() and first_copy() found nothing.
   void optimize();
 
