@@ -69,6 +69,11 @@ SMALL_SQUARES = ("gemm/64x64x64", "gemm/128x128x128")
 WIDE = ("3x3-c32", "3x3-c64", "3x3-c256")
 FIRST = ("simple-conv-5x5-c1", "7x7-s2-c3", "11x11-s4-c3")
 ODD = ("1x1-c256", "3x3-groups4", "3x3-depthwise", "3x3-dilation2")
+POOLING = tuple(
+    kind + backward
+    for kind in ("max_pool2d", "avg_pool2d", "global_avg_pool2d")
+    for backward in ("", "_backward")
+)
 PASSES = {
     "softmax-cross-entropy": ("softmax_cross_entropy",),
     "batch norm, + ReLU, backward": ("batch_norm", "batch_norm_relu", "batch_norm_backward"),
@@ -158,10 +163,10 @@ GOALS = [
         both(1.0),
         least=True,
     ),
-    Goal("pooling", kinds(("max_pool2d", "max_pool2d_backward")), EAGER, both(4), both(8)),
+    Goal("pooling", kinds(POOLING), EAGER, both(4), both(8)),
     Goal(
         "pooling, share of the bandwidth",
-        kinds(("max_pool2d", "max_pool2d_backward")),
+        kinds(POOLING),
         (),
         NONE,
         both(0.8),
