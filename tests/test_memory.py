@@ -52,6 +52,29 @@ def test_release_memory() -> None:
     assert pynet.memory()["cached"] == 0
 
 
+@pytest.mark.skipif(not _core.caching(), reason="a build without the cache")
+def test_a_recorded_step_takes_no_more_than_an_eager_one() -> None:
+    # In a process of its own: the peak is one of the whole process.
+    code = """
+import numpy as np, pynet
+step = pynet.capture(pynet.networks.DeepConvNet(), pynet.optimizers.Adam())
+x, t = np.random.rand(50, 1, 28, 28).astype(np.float32), np.arange(50) % 10
+for i in range(3):
+    step(x, t)
+    m = pynet.memory()
+    print(m["peak"], m["in_use"] + m["cached"])
+assert step.plan is not None
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    (_, eager), (peak, recorded), (last_peak, replayed) = (
+        map(int, line.split()) for line in run.stdout.splitlines()
+    )
+    assert peak <= 1.1 * eager
+    assert recorded <= 1.4 * eager
+    assert last_peak <= 1.1 * eager
+    assert replayed <= eager / 2
+
+
 def test_too_much_is_a_memory_error() -> None:
     with pytest.raises(ValueError, match=r"\[empty\] shape: expected an array that fits"):
         _core.empty((1 << 40, 1 << 40), np.float32)

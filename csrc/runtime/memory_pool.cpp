@@ -16,6 +16,9 @@
 #include <sys/mman.h>
 #include <sys/sysinfo.h>
 #endif
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
 
 namespace pynet {
 namespace {
@@ -266,6 +269,9 @@ class Pool {
       }
     }
     stats_.cached = 0;
+#if defined(__GLIBC__)
+    if (released > 0) malloc_trim(0);  // free() keeps what lies below blocks in use
+#endif
     return released;
   }
 

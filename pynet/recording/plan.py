@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -35,6 +35,20 @@ class Call(NamedTuple):
     seconds: float
 
 
+def layers_of(network: Any) -> list[Any]:
+    """Every layer, the loss last."""
+    return [*(layer for _, _, layer in network._root.walk()), network.last_layer]
+
+
+def arrays_of_layers(network: Any) -> Iterator[Array]:
+    """Parameters, running statistics, tables that are made once, and what the last step left."""
+    for layer in layers_of(network):
+        for value in vars(layer).values():
+            for array in value if isinstance(value, tuple) else (value,):
+                if isinstance(array, np.ndarray) and array.size > 0:
+                    yield array
+
+
 class Plan:
     """The kernel calls of one step, in order; `print(plan)` shows them as a table.
 
@@ -43,9 +57,18 @@ class Plan:
     """
 
     def __init__(
-        self, network: Any, optimizer: Any, x: Array, t: Array, check: Check | None = None
+        self,
+        network: Any,
+        optimizer: Any,
+        x: Array,
+        t: Array,
+        check: Check | None = None,
+        standing: Sequence[Array] | None = None,
     ) -> None:
-        """Make the step, and record it on the way; NotRecordable where that is not all of it."""
+        """Make the step, and record it on the way; NotRecordable where that is not all of it.
+
+        `standing` are arrays that the layers had before the last step; what that step added can go.
+        """
         self.network, self.optimizer = network, optimizer
         self.title = f"{type(network).__name__}, {type(optimizer).__name__}, x {x.shape}"
         self.recording = backend.core().Recording()
@@ -55,7 +78,9 @@ class Plan:
         x_batch[...] = x
         t_batch = backend.empty(t.shape, np.int64 if labelled else network.dtype)
         t_batch[...] = t
-        kept = list(self._arrays_of_layers())
+        if standing is not None:
+            self._forget(standing)
+        kept = list(arrays_of_layers(network))
         with self._labelled(), self._on():
             self.grads = network.gradient(x_batch, t_batch)
         self.recording.set_boundary()
@@ -67,7 +92,7 @@ class Plan:
             optimizer.update(network.params, self.grads)
         classes = network.last_layer.y.shape[-1] if labelled else 0
         self.recording.set_inputs(x_batch, t_batch, classes)
-        still_there = {id(array) for array in self._arrays_of_layers()}
+        still_there = {id(array) for array in arrays_of_layers(network)}
         self._kept = [array for array in kept if id(array) in still_there]
         for array in self._kept:
             self.recording.hold(array)
@@ -76,17 +101,6 @@ class Plan:
             self.recording.hold(store.flat)
         self._flat = [store.flat for store in stores] if optimizer.elementwise else None
         self._check()
-
-    def _layers(self) -> list[Any]:
-        return [*(layer for _, _, layer in self.network._root.walk()), self.network.last_layer]
-
-    def _arrays_of_layers(self) -> Iterator[Array]:
-        """Running statistics, and tables that are made once: what outlives a step."""
-        for layer in self._layers():
-            for value in vars(layer).values():
-                for array in value if isinstance(value, tuple) else (value,):
-                    if isinstance(array, np.ndarray) and array.size > 0:
-                        yield array
 
     # ---- recording -----------------------------------------------------------------------------
 
@@ -160,15 +174,16 @@ class Plan:
 
         A replay works in memory of its own: keeping both would take twice the room.
         """
-        kept = {id(array) for array in self._kept}
-        for layer in self._layers():
-            gradients = {f"d{name}" for name in getattr(layer, "param_names", ())}
+        self._forget(self._kept)
+
+    def _forget(self, but: Sequence[Array]) -> None:
+        """Let the layers' arrays go, but these, parameters, gradients and running statistics."""
+        kept = {id(array) for array in but}
+        for layer in layers_of(self.network):
+            params = getattr(layer, "param_names", ())
+            names = {*params, *(f"d{name}" for name in params), *getattr(layer, "state_names", ())}
             for name, value in vars(layer).items():
-                if (
-                    isinstance(value, np.ndarray)
-                    and name not in gradients
-                    and id(value) not in kept
-                ):
+                if isinstance(value, np.ndarray) and name not in names and id(value) not in kept:
                     vars(layer)[name] = None
 
     # ---- replaying -----------------------------------------------------------------------------

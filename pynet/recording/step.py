@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from pynet import backend
 from pynet.recording.conditions import Settings, refusal
-from pynet.recording.plan import Check, NotRecordable, Plan
+from pynet.recording.plan import Check, NotRecordable, Plan, arrays_of_layers
 
 # A step whose settings change all the time is not worth recording again and again.
 _FIRST_RECORDINGS = 8
@@ -65,6 +66,7 @@ class CapturedStep:
         self._settings: Settings | None = None
         self._checked = False  # whether the plan has been compared with the eager step
         self._recordings = 0
+        self._standing: list[Any] | None = None  # the layers' arrays before the last eager step
         self._last_shapes: Any = None  # of the last batch that ran eagerly
 
     def __call__(self, x: Any, t: Any) -> float:
@@ -114,7 +116,10 @@ class CapturedStep:
     def _eager_or_recorded(self, x: Any, t: Any, check: Check | None) -> float:
         shapes = np.shape(x), np.shape(t)
         again, self._last_shapes = shapes == self._last_shapes, shapes
-        if self.refusal is not None or not again:
+        if self.refusal is not None:
+            return self._eager(x, t, check)
+        if not again:
+            self._standing = list(arrays_of_layers(self.network))
             return self._eager(x, t, check)
         if self._recordings >= max(_FIRST_RECORDINGS, self.replays // _REPLAYS_EACH):
             self.refusal = "settings or shapes change all the time"
@@ -122,7 +127,9 @@ class CapturedStep:
         self._recordings += 1
         self.plan, self._checked = None, False
         try:
-            plan = Plan(self.network, self.optimizer, np.asarray(x), np.asarray(t), check)
+            standing, self._standing = self._standing, None
+            x, t = np.asarray(x), np.asarray(t)
+            plan = Plan(self.network, self.optimizer, x, t, check, standing)
         except NotRecordable as error:
             self.refusal = str(error)
             return float(self.network.last_loss)
@@ -134,16 +141,20 @@ class CapturedStep:
         if self._checked:
             replayed_loss = self._replayed(plan, check)
             return self._eager(x, t, check) if replayed_loss is None else replayed_loss
-        # The first replay, beside the eager step from the same state.
+        # The first replay is compared with the eager step from the same state: that comes first, so
+        # that its arrays can go before the replay fills its own.
         before = self._state()
-        replayed = plan.run(check), self._state()
-        self._put_back(before)
         loss = self._eager(x, t, check)
-        difference = _difference((loss, self._state()), replayed)
+        eager = self._state()
+        self._put_back(before)
+        plan.forget_arrays()
+        backend.core().release_memory()
+        replayed = plan.run(check), self._state()
+        difference = _difference((loss, eager), replayed)
         if difference is None:
             self._checked = True
-            plan.forget_arrays()
         else:
+            self._put_back(eager)
             self.plan, self.refusal = None, f"replaying it gives another {difference}"
         return loss
 
