@@ -15,7 +15,7 @@ PACKAGE = Path(pynet.__file__).parent
 STUB = ast.parse((PACKAGE / "_core.pyi").read_text(encoding="utf-8"))
 RUNTIME = {"caching", "empty", "isa", "isas", "memory", "num_threads", "release_memory"}
 RUNTIME |= {"set_isa", "set_num_threads", "set_winograd", "thread_info", "version", "winograd"}
-# What pybind11 calls a result, and how the stub's annotation begins.
+# What the docstrings call a result, and how the stub's annotation begins.
 RESULTS = {"numpy.ndarray": "Array", "tuple": "tuple[", "dict": "dict[", "list": "list["}
 
 
@@ -49,7 +49,7 @@ def functions(tree: ast.Module) -> dict[str, ast.FunctionDef]:
 
 
 def compiled(name: str) -> ast.FunctionDef:
-    """What the first line of the docstring that pybind11 writes says."""
+    """What the first line of the docstring says that `def_op` or pybind11 writes."""
     line = getattr(_core, name).__doc__.splitlines()[0]
     (function,) = functions(ast.parse(f"def {line}: ...")).values()
     assert function.name == name

@@ -133,11 +133,10 @@ void Array::expect_rank(int rank, const char* meaning) const {
   }
 }
 
-void Array::expect_shape(const Shape& shape, const std::string& why) const {
+void Array::expect_shape(const Shape& shape, const char* why) const {
   if (shape_ != shape) {
-    fail_value(
-        op_, name_,
-        "expected shape " + repr(shape) + (why.empty() ? "" : " " + why) + ", got " + repr(shape_));
+    fail_value(op_, name_,
+               "expected shape " + repr(shape) + (*why ? " " : "") + why + ", got " + repr(shape_));
   }
 }
 
@@ -174,7 +173,7 @@ Array Call::open(const char* name, py::handle object, bool may_be_empty) {
     fail_value(op_, name, "expected at least one element, got shape " + repr(shape_of(array)));
   }
   expect_size(name, shape_of(array));
-  inputs_.push_back(array);
+  inputs_.add(array);
   return Array(op_, name, array);
 }
 
@@ -196,15 +195,16 @@ void Call::expect_apart(const char* name, const py::array& out, bool in_place) c
     const Range theirs = extent(other);
     return mine.begin < theirs.end && theirs.begin < mine.end;
   };
-  for (const py::array& input : inputs_) {
+  for (int i = 0; i < inputs_.size(); ++i) {
+    const py::array input = inputs_[i];
     const bool same = in_place && input.data() == out.data() && is_contiguous(input) &&
                       input.dtype().is(out.dtype()) && input.size() == out.size();
     if (!same && overlaps(input)) {
       fail_value(op_, name, "expected memory apart from the inputs, got an overlapping array");
     }
   }
-  for (const py::array& output : outputs_) {
-    if (overlaps(output)) {
+  for (int i = 0; i < outputs_.size(); ++i) {
+    if (overlaps(outputs_[i])) {
       fail_value(op_, name,
                  "expected memory apart from the other outputs, got an overlapping array");
     }
@@ -234,7 +234,7 @@ Array Call::take(const char* name, py::handle out, const Shape& shape, const py:
     fail_value(op_, name, "expected an aligned C-contiguous array, got another layout");
   }
   expect_apart(name, array, in_place);
-  outputs_.push_back(array);
+  outputs_.add(array);
   return taken;
 }
 

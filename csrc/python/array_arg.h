@@ -20,7 +20,6 @@
 #include <cstdint>
 #include <initializer_list>
 #include <string>
-#include <vector>
 
 #include "pynet/runtime.h"
 
@@ -93,7 +92,7 @@ class Array {
 
   // Each throws a ValueError that names the argument when the shape is another.
   void expect_rank(int rank, const char* meaning) const;
-  void expect_shape(const Shape& shape, const std::string& why = "") const;
+  void expect_shape(const Shape& shape, const char* why = "") const;
 
  private:
   friend class Call;
@@ -102,6 +101,30 @@ class Array {
   const char* name_ = "";
   py::object object_;  // an array, or nothing
   Shape shape_;
+};
+
+constexpr int kMostArguments = 16;  // of an op
+
+// Arrays that are held until the call ends, without an allocation.
+class Kept {
+ public:
+  Kept() = default;
+  ~Kept() {
+    while (size_ > 0) Py_DECREF(arrays_[--size_]);
+  }
+  Kept(const Kept&) = delete;
+  Kept& operator=(const Kept&) = delete;
+
+  void add(const py::array& array) {
+    if (size_ == kMostArguments) py::pybind11_fail("an op keeps too many arrays");
+    arrays_[size_++] = array.inc_ref().ptr();
+  }
+  int size() const { return size_; }
+  py::array operator[](int i) const { return py::reinterpret_borrow<py::array>(arrays_[i]); }
+
+ private:
+  int size_ = 0;
+  PyObject* arrays_[kMostArguments];
 };
 
 // Two sizes from an integer or a pair of them: (height, width).
@@ -159,8 +182,8 @@ class Call {
              bool in_place);
   const char* op_;
   bool double_ = false;
-  std::vector<py::array> inputs_;  // as given: what outputs may not overlap
-  std::vector<py::array> outputs_;
+  Kept inputs_;  // as given: what outputs may not overlap
+  Kept outputs_;
 };
 
 // A contiguous array from the memory pool; `name` is for the message of a MemoryError.

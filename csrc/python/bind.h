@@ -2,6 +2,7 @@
 #pragma once
 
 #include "python/array_arg.h"
+#include "python/def_op.h"
 
 namespace pynet {
 

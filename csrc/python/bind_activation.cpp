@@ -107,27 +107,31 @@ py::array activation_backward(py::object dout_object, py::object x_object, py::o
   });
 }
 
+template <auto function>
+void def_forward(py::module_& m, const char* name) {
+  def_op<function>(m, name, py::arg("x"), py::kw_only(), py::arg("out") = py::none());
+}
+
+template <auto function>
+void def_backward(py::module_& m, const char* name) {
+  def_op<function>(m, name, py::arg("dout"), py::arg("y"), py::kw_only(),
+                   py::arg("out") = py::none(), py::arg("add") = false);
+}
+
 }  // namespace
 
 void bind_activation(py::module_& m) {
-  const auto def_forward = [&](const char* name, auto function) {
-    m.def(name, function, py::arg("x"), py::kw_only(), py::arg("out") = py::none());
-  };
-  const auto def_backward = [&](const char* name, auto function) {
-    m.def(name, function, py::arg("dout"), py::arg("y"), py::kw_only(), py::arg("out") = py::none(),
-          py::arg("add") = false);
-  };
-  def_forward("relu", &relu);
-  def_forward("sigmoid", &sigmoid);
-  def_forward("tanh", &tanh);
-  def_backward("relu_backward", &relu_backward);
-  def_backward("sigmoid_backward", &sigmoid_backward);
-  def_backward("tanh_backward", &tanh_backward);
-  m.def("activation", &activation, py::arg("x"), py::arg("name"), py::arg("alpha") = 1.0,
-        py::arg("beta") = 1.0, py::kw_only(), py::arg("out") = py::none());
-  m.def("activation_backward", &activation_backward, py::arg("dout"), py::arg("x"), py::arg("name"),
-        py::arg("alpha") = 1.0, py::arg("beta") = 1.0, py::kw_only(), py::arg("out") = py::none(),
-        py::arg("add") = false);
+  def_forward<&relu>(m, "relu");
+  def_forward<&sigmoid>(m, "sigmoid");
+  def_forward<&tanh>(m, "tanh");
+  def_backward<&relu_backward>(m, "relu_backward");
+  def_backward<&sigmoid_backward>(m, "sigmoid_backward");
+  def_backward<&tanh_backward>(m, "tanh_backward");
+  def_op<&activation>(m, "activation", py::arg("x"), py::arg("name"), py::arg("alpha") = 1.0,
+                      py::arg("beta") = 1.0, py::kw_only(), py::arg("out") = py::none());
+  def_op<&activation_backward>(m, "activation_backward", py::arg("dout"), py::arg("x"),
+                               py::arg("name"), py::arg("alpha") = 1.0, py::arg("beta") = 1.0,
+                               py::kw_only(), py::arg("out") = py::none(), py::arg("add") = false);
 }
 
 }  // namespace pynet

@@ -243,18 +243,19 @@ void bind_conv(py::module_& m) {
   const auto stride = py::arg("stride") = 1, pad = py::arg("pad") = 0;
   const auto dilation = py::arg("dilation") = 1, groups = py::arg("groups") = 1;
   const auto out = py::arg("out") = py::none();
-  m.def("conv2d", &conv2d, py::arg("x"), py::arg("W"), py::arg("b") = py::none(), py::kw_only(),
-        stride, pad, dilation, groups, py::arg("relu") = false, out);
-  m.def("conv2d_max_pool2d", &conv2d_max_pool2d, py::arg("x"), py::arg("W"), py::arg("b"),
-        py::arg("kernel"), py::kw_only(), stride, pad, dilation, groups, py::arg("relu") = false);
-  m.def("conv2d_dx", &conv2d_dx, py::arg("dout"), py::arg("W"), py::arg("x_shape"), py::kw_only(),
-        stride, pad, dilation, groups, out, py::arg("add") = false);
-  m.def("conv2d_dW", &conv2d_dW, py::arg("dout"), py::arg("x"), py::arg("W_shape"), py::kw_only(),
-        stride, pad, dilation, groups, out);
-  m.def("im2col", &im2col, py::arg("x"), py::arg("FH"), py::arg("FW"), py::kw_only(), stride, pad,
-        dilation);
-  m.def("col2im", &col2im, py::arg("col"), py::arg("x_shape"), py::arg("FH"), py::arg("FW"),
-        py::kw_only(), stride, pad, dilation);
+  def_op<&conv2d>(m, "conv2d", py::arg("x"), py::arg("W"), py::arg("b") = py::none(), py::kw_only(),
+                  stride, pad, dilation, groups, py::arg("relu") = false, out);
+  def_op<&conv2d_max_pool2d>(m, "conv2d_max_pool2d", py::arg("x"), py::arg("W"), py::arg("b"),
+                             py::arg("kernel"), py::kw_only(), stride, pad, dilation, groups,
+                             py::arg("relu") = false);
+  def_op<&conv2d_dx>(m, "conv2d_dx", py::arg("dout"), py::arg("W"), py::arg("x_shape"),
+                     py::kw_only(), stride, pad, dilation, groups, out, py::arg("add") = false);
+  def_op<&conv2d_dW>(m, "conv2d_dW", py::arg("dout"), py::arg("x"), py::arg("W_shape"),
+                     py::kw_only(), stride, pad, dilation, groups, out);
+  def_op<&im2col>(m, "im2col", py::arg("x"), py::arg("FH"), py::arg("FW"), py::kw_only(), stride,
+                  pad, dilation);
+  def_op<&col2im>(m, "col2im", py::arg("col"), py::arg("x_shape"), py::arg("FH"), py::arg("FW"),
+                  py::kw_only(), stride, pad, dilation);
 }
 
 }  // namespace pynet

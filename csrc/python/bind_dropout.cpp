@@ -69,10 +69,11 @@ py::array dropout_backward(py::object dout_object, py::object mask_object, py::o
 }  // namespace
 
 void bind_dropout(py::module_& m) {
-  m.def("dropout", &dropout, py::arg("x"), py::arg("ratio"), py::kw_only(), py::arg("seed"),
-        py::arg("layer"), py::arg("step"), py::arg("inverted") = false);
-  m.def("dropout_backward", &dropout_backward, py::arg("dout"), py::arg("mask"), py::kw_only(),
-        py::arg("scale") = 1.0, py::arg("out") = py::none(), py::arg("add") = false);
+  def_op<&dropout>(m, "dropout", py::arg("x"), py::arg("ratio"), py::kw_only(), py::arg("seed"),
+                   py::arg("layer"), py::arg("step"), py::arg("inverted") = false);
+  def_op<&dropout_backward>(m, "dropout_backward", py::arg("dout"), py::arg("mask"), py::kw_only(),
+                            py::arg("scale") = 1.0, py::arg("out") = py::none(),
+                            py::arg("add") = false);
 }
 
 }  // namespace pynet

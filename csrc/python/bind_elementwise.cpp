@@ -47,11 +47,11 @@ py::array clip(py::object x_object, py::object low_object, py::object high_objec
 }  // namespace
 
 void bind_elementwise(py::module_& m) {
-  m.def("add", &add, py::arg("a"), py::arg("b"), py::kw_only(), py::arg("out") = py::none());
-  m.def("scale", &scale, py::arg("x"), py::arg("alpha"), py::kw_only(),
-        py::arg("out") = py::none());
-  m.def("clip", &clip, py::arg("x"), py::arg("low"), py::arg("high"), py::kw_only(),
-        py::arg("out") = py::none());
+  def_op<&add>(m, "add", py::arg("a"), py::arg("b"), py::kw_only(), py::arg("out") = py::none());
+  def_op<&scale>(m, "scale", py::arg("x"), py::arg("alpha"), py::kw_only(),
+                 py::arg("out") = py::none());
+  def_op<&clip>(m, "clip", py::arg("x"), py::arg("low"), py::arg("high"), py::kw_only(),
+                py::arg("out") = py::none());
 }
 
 }  // namespace pynet

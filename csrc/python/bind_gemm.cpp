@@ -54,9 +54,9 @@ py::array gemm(py::object A_object, py::object B_object, py::object bias_object,
 }  // namespace
 
 void bind_gemm(py::module_& m) {
-  m.def("gemm", &gemm, py::arg("A"), py::arg("B"), py::arg("bias") = py::none(),
-        py::arg("trans_a") = false, py::arg("trans_b") = false, py::arg("alpha") = 1.0,
-        py::arg("beta") = 0.0, py::arg("relu") = false, py::arg("out") = py::none());
+  def_op<&gemm>(m, "gemm", py::arg("A"), py::arg("B"), py::arg("bias") = py::none(),
+                py::arg("trans_a") = false, py::arg("trans_b") = false, py::arg("alpha") = 1.0,
+                py::arg("beta") = 0.0, py::arg("relu") = false, py::arg("out") = py::none());
 }
 
 }  // namespace pynet

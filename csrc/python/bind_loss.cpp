@@ -176,23 +176,25 @@ py::array squared_error_backward(py::object y, py::object t, py::object scale) {
   return pair_loss_backward("squared_error_backward", y, t, scale);
 }
 
+template <auto function>
+void def_backward(py::module_& m, const char* name) {
+  def_op<function>(m, name, py::arg("y"), py::arg("t"), py::kw_only(), py::arg("scale") = 1.0);
+}
+
 }  // namespace
 
 void bind_loss(py::module_& m) {
   using py::arg;
-  m.def("softmax", &softmax, arg("x"));
-  m.def("softmax_backward", &softmax_backward, arg("dout"), arg("y"));
-  m.def("log_softmax", &log_softmax, arg("x"));
-  m.def("log_softmax_backward", &log_softmax_backward, arg("dout"), arg("y"));
-  m.def("softmax_cross_entropy", &softmax_cross_entropy, arg("x"), arg("t"));
-  m.def("sigmoid_cross_entropy", &sigmoid_cross_entropy, arg("x"), arg("t"));
-  m.def("squared_error", &squared_error, arg("y"), arg("t"));
-  const auto def_backward = [&](const char* name, auto function) {
-    m.def(name, function, arg("y"), arg("t"), py::kw_only(), arg("scale") = 1.0);
-  };
-  def_backward("softmax_cross_entropy_backward", &softmax_cross_entropy_backward);
-  def_backward("sigmoid_cross_entropy_backward", &sigmoid_cross_entropy_backward);
-  def_backward("squared_error_backward", &squared_error_backward);
+  def_op<&softmax>(m, "softmax", arg("x"));
+  def_op<&softmax_backward>(m, "softmax_backward", arg("dout"), arg("y"));
+  def_op<&log_softmax>(m, "log_softmax", arg("x"));
+  def_op<&log_softmax_backward>(m, "log_softmax_backward", arg("dout"), arg("y"));
+  def_op<&softmax_cross_entropy>(m, "softmax_cross_entropy", arg("x"), arg("t"));
+  def_op<&sigmoid_cross_entropy>(m, "sigmoid_cross_entropy", arg("x"), arg("t"));
+  def_op<&squared_error>(m, "squared_error", arg("y"), arg("t"));
+  def_backward<&softmax_cross_entropy_backward>(m, "softmax_cross_entropy_backward");
+  def_backward<&sigmoid_cross_entropy_backward>(m, "sigmoid_cross_entropy_backward");
+  def_backward<&squared_error_backward>(m, "squared_error_backward");
 }
 
 }  // namespace pynet

@@ -220,26 +220,29 @@ py::array local_response_norm_backward(py::object dout_object, py::object x_obje
 }  // namespace
 
 void bind_norm(py::module_& m) {
-  m.def("group_norm", &group_norm, py::arg("x"), py::arg("gamma"), py::arg("beta"),
-        py::arg("groups") = 1, py::kw_only(), py::arg("eps") = 1e-5, py::arg("out") = py::none());
-  m.def("group_norm_backward", &group_norm_backward, py::arg("dout"), py::arg("x"),
-        py::arg("gamma"), py::arg("mean"), py::arg("std"), py::arg("groups") = 1, py::kw_only(),
-        py::arg("out") = py::none(), py::arg("dgamma") = py::none(), py::arg("dbeta") = py::none());
-  m.def("local_response_norm", &local_response_norm, py::arg("x"), py::kw_only(), py::arg("n") = 5,
-        py::arg("k") = 2.0, py::arg("alpha") = 1e-4, py::arg("beta") = 0.75,
-        py::arg("out") = py::none());
-  m.def("local_response_norm_backward", &local_response_norm_backward, py::arg("dout"),
-        py::arg("x"), py::arg("y"), py::arg("scale"), py::kw_only(), py::arg("n") = 5,
-        py::arg("alpha") = 1e-4, py::arg("beta") = 0.75, py::arg("out") = py::none(),
-        py::arg("add") = false);
-  m.def("batch_norm", &batch_norm, py::arg("x"), py::arg("gamma"), py::arg("beta"),
-        py::arg("running_mean").none(true), py::arg("running_var").none(true), py::kw_only(),
-        py::arg("momentum") = 0.9, py::arg("eps") = 1e-6, py::arg("train") = true,
-        py::arg("unbiased") = false, py::arg("relu") = false, py::arg("out") = py::none());
-  m.def("batch_norm_backward", &batch_norm_backward, py::arg("dout"), py::arg("x"),
-        py::arg("gamma"), py::arg("mean"), py::arg("std"), py::kw_only(), py::arg("train") = true,
-        py::arg("y") = py::none(), py::arg("out") = py::none(), py::arg("dgamma") = py::none(),
-        py::arg("dbeta") = py::none());
+  def_op<&group_norm>(m, "group_norm", py::arg("x"), py::arg("gamma"), py::arg("beta"),
+                      py::arg("groups") = 1, py::kw_only(), py::arg("eps") = 1e-5,
+                      py::arg("out") = py::none());
+  def_op<&group_norm_backward>(m, "group_norm_backward", py::arg("dout"), py::arg("x"),
+                               py::arg("gamma"), py::arg("mean"), py::arg("std"),
+                               py::arg("groups") = 1, py::kw_only(), py::arg("out") = py::none(),
+                               py::arg("dgamma") = py::none(), py::arg("dbeta") = py::none());
+  def_op<&local_response_norm>(m, "local_response_norm", py::arg("x"), py::kw_only(),
+                               py::arg("n") = 5, py::arg("k") = 2.0, py::arg("alpha") = 1e-4,
+                               py::arg("beta") = 0.75, py::arg("out") = py::none());
+  def_op<&local_response_norm_backward>(
+      m, "local_response_norm_backward", py::arg("dout"), py::arg("x"), py::arg("y"),
+      py::arg("scale"), py::kw_only(), py::arg("n") = 5, py::arg("alpha") = 1e-4,
+      py::arg("beta") = 0.75, py::arg("out") = py::none(), py::arg("add") = false);
+  def_op<&batch_norm>(m, "batch_norm", py::arg("x"), py::arg("gamma"), py::arg("beta"),
+                      py::arg("running_mean").none(true), py::arg("running_var").none(true),
+                      py::kw_only(), py::arg("momentum") = 0.9, py::arg("eps") = 1e-6,
+                      py::arg("train") = true, py::arg("unbiased") = false, py::arg("relu") = false,
+                      py::arg("out") = py::none());
+  def_op<&batch_norm_backward>(
+      m, "batch_norm_backward", py::arg("dout"), py::arg("x"), py::arg("gamma"), py::arg("mean"),
+      py::arg("std"), py::kw_only(), py::arg("train") = true, py::arg("y") = py::none(),
+      py::arg("out") = py::none(), py::arg("dgamma") = py::none(), py::arg("dbeta") = py::none());
 }
 
 }  // namespace pynet

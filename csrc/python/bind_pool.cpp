@@ -152,20 +152,23 @@ py::array global_avg_pool2d_backward(py::object dout_object, py::object x_shape,
 }  // namespace
 
 void bind_pool(py::module_& m) {
-  m.def("max_pool2d", &max_pool2d, py::arg("x"), py::arg("kernel"), py::kw_only(),
-        py::arg("stride") = py::none(), py::arg("pad") = 0);
-  m.def("max_pool2d_backward", &max_pool2d_backward, py::arg("dout"), py::arg("arg"),
-        py::arg("x_shape"), py::arg("kernel"), py::kw_only(), py::arg("stride") = py::none(),
-        py::arg("pad") = 0, py::arg("y") = py::none(), py::arg("out") = py::none(),
-        py::arg("add") = false);
-  m.def("avg_pool2d", &avg_pool2d, py::arg("x"), py::arg("kernel"), py::kw_only(),
-        py::arg("stride") = py::none(), py::arg("pad") = 0, py::arg("count_pad") = true);
-  m.def("avg_pool2d_backward", &avg_pool2d_backward, py::arg("dout"), py::arg("x_shape"),
-        py::arg("kernel"), py::kw_only(), py::arg("stride") = py::none(), py::arg("pad") = 0,
-        py::arg("count_pad") = true, py::arg("out") = py::none(), py::arg("add") = false);
-  m.def("global_avg_pool2d", &global_avg_pool2d, py::arg("x"));
-  m.def("global_avg_pool2d_backward", &global_avg_pool2d_backward, py::arg("dout"),
-        py::arg("x_shape"), py::kw_only(), py::arg("out") = py::none(), py::arg("add") = false);
+  def_op<&max_pool2d>(m, "max_pool2d", py::arg("x"), py::arg("kernel"), py::kw_only(),
+                      py::arg("stride") = py::none(), py::arg("pad") = 0);
+  def_op<&max_pool2d_backward>(
+      m, "max_pool2d_backward", py::arg("dout"), py::arg("arg"), py::arg("x_shape"),
+      py::arg("kernel"), py::kw_only(), py::arg("stride") = py::none(), py::arg("pad") = 0,
+      py::arg("y") = py::none(), py::arg("out") = py::none(), py::arg("add") = false);
+  def_op<&avg_pool2d>(m, "avg_pool2d", py::arg("x"), py::arg("kernel"), py::kw_only(),
+                      py::arg("stride") = py::none(), py::arg("pad") = 0,
+                      py::arg("count_pad") = true);
+  def_op<&avg_pool2d_backward>(m, "avg_pool2d_backward", py::arg("dout"), py::arg("x_shape"),
+                               py::arg("kernel"), py::kw_only(), py::arg("stride") = py::none(),
+                               py::arg("pad") = 0, py::arg("count_pad") = true,
+                               py::arg("out") = py::none(), py::arg("add") = false);
+  def_op<&global_avg_pool2d>(m, "global_avg_pool2d", py::arg("x"));
+  def_op<&global_avg_pool2d_backward>(m, "global_avg_pool2d_backward", py::arg("dout"),
+                                      py::arg("x_shape"), py::kw_only(),
+                                      py::arg("out") = py::none(), py::arg("add") = false);
 }
 
 }  // namespace pynet

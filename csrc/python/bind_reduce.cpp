@@ -49,9 +49,10 @@ py::array sum_channels(py::object x_object, py::object out) {
 }  // namespace
 
 void bind_reduce(py::module_& m) {
-  m.def("sum", &sum, py::arg("x"));
-  m.def("norm", &norm, py::arg("x"));
-  m.def("sum_channels", &sum_channels, py::arg("x"), py::kw_only(), py::arg("out") = py::none());
+  def_op<&sum>(m, "sum", py::arg("x"));
+  def_op<&norm>(m, "norm", py::arg("x"));
+  def_op<&sum_channels>(m, "sum_channels", py::arg("x"), py::kw_only(),
+                        py::arg("out") = py::none());
 }
 
 }  // namespace pynet

@@ -14,7 +14,7 @@ Taps taps(Call& call, const char* name, const py::object& indices, const char* w
           const py::object& weights) {
   Taps taps{call.follower(name, indices), call.follower(weight_name, weights)};
   taps.indices.expect_rank(2, "(new size, pixels for each)");
-  taps.weights.expect_shape(taps.indices.shape(), std::string("like ") + name);
+  taps.weights.expect_shape(taps.indices.shape(), (std::string("like ") + name).c_str());
   return taps;
 }
 
@@ -79,12 +79,13 @@ py::array resample2d_backward(py::object dout_object, py::object rows_object,
 }  // namespace
 
 void bind_resample(py::module_& m) {
-  m.def("resample2d", &resample2d, py::arg("x"), py::arg("rows"), py::arg("row_weights"),
-        py::arg("columns"), py::arg("column_weights"), py::kw_only(), py::arg("fill") = 0.0,
-        py::arg("out") = py::none());
-  m.def("resample2d_backward", &resample2d_backward, py::arg("dout"), py::arg("rows"),
-        py::arg("row_weights"), py::arg("columns"), py::arg("column_weights"), py::arg("x_shape"),
-        py::kw_only(), py::arg("out") = py::none(), py::arg("add") = false);
+  def_op<&resample2d>(m, "resample2d", py::arg("x"), py::arg("rows"), py::arg("row_weights"),
+                      py::arg("columns"), py::arg("column_weights"), py::kw_only(),
+                      py::arg("fill") = 0.0, py::arg("out") = py::none());
+  def_op<&resample2d_backward>(m, "resample2d_backward", py::arg("dout"), py::arg("rows"),
+                               py::arg("row_weights"), py::arg("columns"),
+                               py::arg("column_weights"), py::arg("x_shape"), py::kw_only(),
+                               py::arg("out") = py::none(), py::arg("add") = false);
 }
 
 }  // namespace pynet

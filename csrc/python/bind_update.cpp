@@ -160,29 +160,29 @@ void average_update(py::object p, py::object g, py::object rate) {
 
 void bind_update(py::module_& m) {
   using py::arg;
-  m.def("sgd_update", &sgd_update, arg("p"), arg("g"), arg("lr"));
-  m.def("momentum_update", &momentum_update, arg("p"), arg("g"), arg("v"), arg("lr"),
-        arg("momentum"));
-  m.def("nesterov_update", &nesterov_update, arg("p"), arg("g"), arg("v"), arg("lr"),
-        arg("momentum"));
-  m.def("lars_update", &lars_update, arg("p"), arg("g"), arg("v"), arg("lr"), arg("momentum"),
-        arg("weight_decay"));
-  m.def("rprop_update", &rprop_update, arg("p"), arg("g"), arg("sign"), arg("step"), arg("least"),
-        arg("most"), arg("shrink"), arg("grow"));
-  m.def("adagrad_update", &adagrad_update, arg("p"), arg("g"), arg("h"), arg("lr"));
-  m.def("rmsprop_update", &rmsprop_update, arg("p"), arg("g"), arg("h"), arg("lr"),
-        arg("decay_rate"));
-  m.def("adadelta_update", &adadelta_update, arg("p"), arg("g"), arg("h"), arg("u"), arg("lr"),
-        arg("decay_rate"), arg("eps"));
-  m.def("adam_update", &adam_update, arg("p"), arg("g"), arg("m"), arg("v"), arg("lr"),
-        arg("beta1"), arg("beta2"), arg("iter"));
-  m.def("adamw_update", &adamw_update, arg("p"), arg("g"), arg("m"), arg("v"), arg("lr"),
-        arg("beta1"), arg("beta2"), arg("weight_decay"), arg("iter"));
-  m.def("nadam_update", &nadam_update, arg("p"), arg("g"), arg("m"), arg("v"), arg("lr"),
-        arg("beta1"), arg("beta2"), arg("iter"));
-  m.def("amsgrad_update", &amsgrad_update, arg("p"), arg("g"), arg("m"), arg("v"), arg("v_max"),
-        arg("lr"), arg("beta1"), arg("beta2"), arg("iter"));
-  m.def("average_update", &average_update, arg("p"), arg("g"), arg("rate"));
+  def_op<&sgd_update>(m, "sgd_update", arg("p"), arg("g"), arg("lr"));
+  def_op<&momentum_update>(m, "momentum_update", arg("p"), arg("g"), arg("v"), arg("lr"),
+                           arg("momentum"));
+  def_op<&nesterov_update>(m, "nesterov_update", arg("p"), arg("g"), arg("v"), arg("lr"),
+                           arg("momentum"));
+  def_op<&lars_update>(m, "lars_update", arg("p"), arg("g"), arg("v"), arg("lr"), arg("momentum"),
+                       arg("weight_decay"));
+  def_op<&rprop_update>(m, "rprop_update", arg("p"), arg("g"), arg("sign"), arg("step"),
+                        arg("least"), arg("most"), arg("shrink"), arg("grow"));
+  def_op<&adagrad_update>(m, "adagrad_update", arg("p"), arg("g"), arg("h"), arg("lr"));
+  def_op<&rmsprop_update>(m, "rmsprop_update", arg("p"), arg("g"), arg("h"), arg("lr"),
+                          arg("decay_rate"));
+  def_op<&adadelta_update>(m, "adadelta_update", arg("p"), arg("g"), arg("h"), arg("u"), arg("lr"),
+                           arg("decay_rate"), arg("eps"));
+  def_op<&adam_update>(m, "adam_update", arg("p"), arg("g"), arg("m"), arg("v"), arg("lr"),
+                       arg("beta1"), arg("beta2"), arg("iter"));
+  def_op<&adamw_update>(m, "adamw_update", arg("p"), arg("g"), arg("m"), arg("v"), arg("lr"),
+                        arg("beta1"), arg("beta2"), arg("weight_decay"), arg("iter"));
+  def_op<&nadam_update>(m, "nadam_update", arg("p"), arg("g"), arg("m"), arg("v"), arg("lr"),
+                        arg("beta1"), arg("beta2"), arg("iter"));
+  def_op<&amsgrad_update>(m, "amsgrad_update", arg("p"), arg("g"), arg("m"), arg("v"), arg("v_max"),
+                          arg("lr"), arg("beta1"), arg("beta2"), arg("iter"));
+  def_op<&average_update>(m, "average_update", arg("p"), arg("g"), arg("rate"));
 }
 
 }  // namespace pynet
