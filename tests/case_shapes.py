@@ -278,6 +278,9 @@ POOL = [
     Pool(2, 3, 19, 37, 3, 2),  # whole vectors of windows of 3x3, and some a second time
     Pool(1, 2, 8, 38, 3, 2, 2),
     Pool(1, 2, 3, 35, 3, 2, (0, 1)),
+    Pool(1, 2, 5, 46, 2),  # rows of 2x2 windows: whole vectors and a rest, halves, less
+    Pool(1, 2, 4, 12, 2),
+    Pool(1, 2, 4, 7, 2),
 ]
 
 

@@ -1,6 +1,7 @@
-// Max pooling over 2x2 windows with stride 2, the book's: whole vectors of windows.
+// Pooling over 2x2 windows with stride 2, the book's: whole vectors of windows.
 #pragma once
 
+#include "cpu/loop.h"
 #include "cpu/pairs.h"
 #include "pynet/pool.h"
 
@@ -153,74 +154,111 @@ PYNET_INLINE void avg_row_2x2(const T* top, const T* bottom, index_t OW, T* y) {
           OW);
 }
 
-// One row of OW windows: dout at the pixel that arg names, 0 at the others. Given y, the maxima of
-// what relu returned, its gradient as well.
+// A vector of windows, and how it is read from arrays of one element a window: from ox on, half of
+// it at each of two places, or n from ox on.
 template <class T>
-PYNET_INLINE void max_backward_row_2x2(T* top, T* bottom, index_t OW, const T* dout,
-                                       const std::int32_t* arg, const T* y, bool add) {
+struct WholeWindows {
+  index_t ox;
+  PYNET_INLINE vec<T> values(const T* p) const { return load(p + ox); }
+  PYNET_INLINE ivec<T> places(const std::int32_t* p) const { return load_places(p + ox, T{}); }
+};
+template <class T>
+struct HalvesOfWindows {
+  index_t low, high;
+  PYNET_INLINE vec<T> values(const T* p) const { return load_halves(p + low, p + high); }
+  PYNET_INLINE ivec<T> places(const std::int32_t* p) const {
+    return load_places(p + low, p + high, T{});
+  }
+};
+template <class T>
+struct SomeWindows {
+  index_t ox, n;
+  PYNET_INLINE vec<T> values(const T* p) const { return load_n(p + ox, n); }
+  PYNET_INLINE ivec<T> places(const std::int32_t* p) const { return load_places_n(p + ox, n, T{}); }
+};
+
+// What a vector of windows gives to their four pixels, in the order of spread().
+template <class T>
+struct Corners {
+  vec<T> pixel[4];
+};
+
+// One row of OW windows: give(windows) returns the corners of a vector of them.
+template <class T, class Give>
+PYNET_INLINE void backward_row_2x2(T* top, T* bottom, index_t OW, Write how, const Give& give) {
   constexpr index_t L = kLanes<T>;
-  const auto write = [&](T* p, vec<T> v) { store(p, add ? load(p) + v : v); };
+  const auto write = [&](T* p, vec<T> v) {
+    how == Write::Stream ? stream(p, v) : store(p, how == Write::Add ? load(p) + v : v);
+  };
   const auto write_n = [&](T* p, vec<T> v, index_t n) {
-    store_n(p, add ? load_n(p, n) + v : v, n);
-  };
-  const auto one = [](ivec<T> where, vec<T> d, index_t k) {
-    return (vec<T>)((where == place<T>(k)) & (ivec<T>)d);
-  };
-  const auto given = [&](const auto& read) {
-    return y ? through_relu<T>(read(dout), read(y)) : read(dout);
+    store_n(p, how == Write::Add ? load_n(p, n) + v : v, n);
   };
   // Half a vector of windows at `low`, the other half at `high`.
-  const auto at = [&](index_t low, index_t high, vec<T> d, ivec<T> where) {
-    d = spread(d), where = spread(where);
-    const PairOf<vec<T>> upper = join(one(where, d, 0), one(where, d, 1));
-    const PairOf<vec<T>> lower = join(one(where, d, 2), one(where, d, 3));
+  const auto at = [&](index_t low, index_t high, const auto& windows) {
+    const Corners<T> c = give(windows);
+    const PairOf<vec<T>> upper = join(c.pixel[0], c.pixel[1]);
+    const PairOf<vec<T>> lower = join(c.pixel[2], c.pixel[3]);
     write(top + 2 * low, upper.first), write(top + 2 * high, upper.second);
     write(bottom + 2 * low, lower.first), write(bottom + 2 * high, lower.second);
   };
-  const auto whole = [&](index_t ox) {
-    const vec<T> d = given([&](const T* p) { return load(p + ox); });
-    at(ox, ox + L / 2, d, load_places(arg + ox, T{}));
-  };
+  const auto whole = [&](index_t ox) { at(ox, ox + L / 2, WholeWindows<T>{ox}); };
   index_t ox = 0;
   for (; ox + L <= OW; ox += L) whole(ox);
   if (ox == OW) return;
-  if (ox > 0 && !add) {
+  if (ox > 0 && how != Write::Add) {
     whole(OW - L);  // some windows a second time, with the same result
     return;
   }
-  if (OW >= L / 2 && !add) {
+  if (OW >= L / 2 && how != Write::Add) {
     const index_t high = OW - L / 2;
-    const vec<T> d = given([&](const T* p) { return load_halves(p, p + high); });
-    at(0, high, d, load_places(arg, arg + high, T{}));
+    at(0, high, HalvesOfWindows<T>{0, high});
     return;
   }
   const index_t n = OW - ox, n0 = min_of(2 * n, L), n1 = 2 * n - n0;
-  std::int32_t places[L] = {};
-  for (index_t i = 0; i < n; ++i) places[i] = arg[ox + i];
-  const vec<T> d = spread(given([&](const T* p) { return load_n(p + ox, n); }));
-  const ivec<T> where = spread(load_places(places, T{}));
-  const PairOf<vec<T>> upper = join(one(where, d, 0), one(where, d, 1));
-  const PairOf<vec<T>> lower = join(one(where, d, 2), one(where, d, 3));
+  const Corners<T> c = give(SomeWindows<T>{ox, n});
+  const PairOf<vec<T>> upper = join(c.pixel[0], c.pixel[1]);
+  const PairOf<vec<T>> lower = join(c.pixel[2], c.pixel[3]);
   write_n(top + 2 * ox, upper.first, n0), write_n(top + 2 * ox + L, upper.second, n1);
   write_n(bottom + 2 * ox, lower.first, n0), write_n(bottom + 2 * ox + L, lower.second, n1);
 }
 
-// One plane. The last row or column of an odd size is in no window.
-template <class T>
-PYNET_INLINE void max_backward_2x2(const PoolShape& s, T* dx, const T* dout,
-                                   const std::int32_t* arg, const T* y, bool add) {
+// One plane, row by row of windows. The last row or column of an odd size is in no window.
+template <class T, class Give>
+PYNET_INLINE void backward_plane_2x2(const PoolShape& s, T* dx, Write how, const Give& give) {
   for (index_t oy = 0; oy < s.OH; ++oy) {
-    const index_t first = oy * s.OW;
     T* top = dx + 2 * oy * s.W;
     T* bottom = top + s.W;
-    max_backward_row_2x2(top, bottom, s.OW, dout + first, arg + first, y ? y + first : nullptr,
-                         add);
-    if (!add && s.W % 2) top[s.W - 1] = bottom[s.W - 1] = 0;
+    backward_row_2x2(top, bottom, s.OW, how,
+                     [&](const auto& windows) { return give(oy * s.OW, windows); });
+    if (how != Write::Add && s.W % 2) top[s.W - 1] = bottom[s.W - 1] = 0;
   }
-  if (!add && s.H % 2) {
+  if (how != Write::Add && s.H % 2) {
     T* last = dx + (s.H - 1) * s.W;
     for (index_t x = 0; x < s.W; ++x) last[x] = 0;
   }
+}
+
+// dout at the pixel that arg names, 0 at the others. Given y, the maxima of what relu returned, its
+// gradient as well.
+template <class T>
+PYNET_INLINE void max_backward_2x2(const PoolShape& s, T* dx, const T* dout,
+                                   const std::int32_t* arg, const T* y, Write how) {
+  backward_plane_2x2(s, dx, how, [&](index_t row, const auto& windows) {
+    vec<T> d = windows.values(dout + row);
+    if (y) d = through_relu<T>(d, windows.values(y + row));
+    const ivec<T> bits = (ivec<T>)spread(d), where = spread(windows.places(arg + row));
+    const auto one = [&](index_t k) { return (vec<T>)((where == place<T>(k)) & bits); };
+    return Corners<T>{{one(0), one(1), one(2), one(3)}};
+  });
+}
+
+// A quarter of dout at each pixel.
+template <class T>
+PYNET_INLINE void avg_backward_2x2(const PoolShape& s, T* dx, const T* dout, Write how) {
+  backward_plane_2x2(s, dx, how, [&](index_t row, const auto& windows) {
+    const vec<T> share = spread(windows.values(dout + row) * static_cast<T>(0.25));
+    return Corners<T>{{share, share, share, share}};
+  });
 }
 
 }  // namespace

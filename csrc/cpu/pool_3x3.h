@@ -1,8 +1,9 @@
-// Max pooling over 3x3 windows with stride 2, AlexNet's: neighbours share a row and a column.
+// Pooling over 3x3 windows with stride 2, AlexNet's: neighbours share a row and a column.
 //
-// Rows of windows from top to bottom, in each vectors of windows: of a row of pixels the best of
-// each window's three columns is found once. That of a window's last row waits for the window
-// below, whose first row it is.
+// Rows of windows from top to bottom, in each vectors of windows, whose three columns are sorted
+// out in registers. Max pooling finds the best of a row of pixels once: that of a window's last row
+// waits for the window below, whose first row it is. Averages add the pixels one by one, in their
+// order; three rows of them are in the cache, and memory decides.
 #pragma once
 
 #include "cpu/pool_2x2.h"
@@ -46,22 +47,33 @@ PYNET_INLINE Rows3x3<T> rows_3x3(const PoolShape& s, const T* pixels, index_t st
 template <class T>
 constexpr index_t kFetchAhead = 6144 / static_cast<index_t>(sizeof(T));
 
-// The windows ox, ox + 1 ... in the order of split(): of one row of pixels the best ones and their
-// columns. Where all pixels are -inf the first column inside the image wins.
+// One row of pixels of a vector of windows, the first of which begins at p, by their columns and in
+// the order of split().
+template <class T>
+struct Columns3 {
+  vec<T> first, second, third;
+};
+template <class T>
+PYNET_INLINE Columns3<T> columns_3(const T* p) {
+  constexpr index_t L = kLanes<T>;
+  const PairOf<vec<T>> pair = split(load(p), load(p + L));
+  return {pair.first, pair.second, split(load(p + 1), load(p + 1 + L)).second};
+}
+
+// The windows ox, ox + 1 ...: of one row of pixels the best ones and their columns. Where all
+// pixels are -inf the first column inside the image wins.
 template <bool PADDED, class T>
 PYNET_INLINE Best<T> best_of_row(const Rows3x3<T>& r, index_t row, index_t ox) {
-  constexpr index_t L = kLanes<T>;
   const T* p = r.pixels + row * r.step + 2 * ox;
   if (!PADDED) __builtin_prefetch(p + kFetchAhead<T>);
-  const PairOf<vec<T>> pair = split(load(p), load(p + L));
-  const vec<T> third = split(load(p + 1), load(p + 1 + L)).second;
-  Best<T> best{pair.first, place<T>(0)};
+  const Columns3<T> c = columns_3(p);
+  Best<T> best{c.first, place<T>(0)};
   if (PADDED) {
     const ivec<T> first = __builtin_convertvector(load(r.window + ox), ivec<T>);
     best = better<T>({splat(static_cast<T>(-__builtin_inf())), spread(first)}, best);
   }
-  best = better<T>(best, {pair.second, place<T>(1)});
-  return better<T>(best, {third, place<T>(2)});
+  best = better<T>(best, {c.second, place<T>(1)});
+  return better<T>(best, {c.third, place<T>(2)});
 }
 
 // The vector number v of a row of windows, whose rows of pixels first .. end-1 are in the image.
@@ -103,6 +115,42 @@ PYNET_INLINE void max_plane_3x3(const PoolShape& s, const Rows3x3<T>& r, T* y, s
       for (index_t v = 0; v < vectors; ++v) {
         max_3x3<PADDED>(s, r, oy, v, rows.begin, rows.end, y, arg);
       }
+    }
+  }
+}
+
+// One row of windows, whose rows of pixels first .. end-1 are in the image and lie from `pixels`
+// on: their means. sizes (OW): pixels in each column of windows.
+template <class T>
+PYNET_INLINE void avg_row_3x3(const T* pixels, index_t step, index_t first, index_t end, index_t OW,
+                              const T* sizes, T height, T* y) {
+  constexpr index_t L = kLanes<T>;
+  for (index_t v = 0; v < OW; v += L) {
+    const index_t ox = min_of(v, OW - L);  // at the end some windows a second time
+    vec<T> sum{};
+#pragma GCC unroll 3
+    for (index_t fy = first; fy < end; ++fy) {
+      const T* p = pixels + fy * step + 2 * ox;
+      if (fy > 0) __builtin_prefetch(p + kFetchAhead<T>);
+      const Columns3<T> c = columns_3(p);
+      sum = ((sum + c.first) + c.second) + c.third;
+    }
+    store(y + ox, in_order(sum) / (load(sizes + ox) * splat(height)));
+  }
+}
+
+template <class T>
+PYNET_INLINE void avg_plane_3x3(const PoolShape& s, const T* pixels, index_t step, const T* sizes,
+                                bool count_pad, T* y) {
+  for (index_t oy = 0; oy < s.OH; ++oy, y += s.OW) {
+    const index_t top = 2 * oy - s.pad_h;
+    const Overlap rows = inside(top, 3, s.H);
+    const T* at = pixels + top * step;
+    if (rows.begin == 0 && rows.end == 3) {
+      avg_row_3x3(at, step, 0, 3, s.OW, sizes, T{3}, y);
+    } else {
+      const T height = static_cast<T>(count_pad ? 3 : rows.end - rows.begin);
+      avg_row_3x3(at, step, rows.begin, rows.end, s.OW, sizes, height, y);
     }
   }
 }

@@ -2,6 +2,7 @@
 // average of whole planes.
 #include "cpu/loop.h"
 #include "cpu/pool_2x2.h"
+#include "cpu/pool_3x3.h"
 #include "cpu/pool_collect.h"
 #include "cpu/pool_phases.h"
 #include "cpu/pool_planes.h"
@@ -94,8 +95,9 @@ template <class T>
 void avg_pool2d_run(const AvgPool2dArgs<T>& args, const Tile& tile) {
   const PoolShape& s = args.s;
   const Phases<T> p = phases_of<T>(s, tile.local);
+  const bool rows = is_3x3<T>(s), padded = s.pad_w > 0;
   if (has_phases(s) && !is_2x2(s)) {
-    prepare(s, p, T{0});
+    if (padded || !rows) prepare(s, p, T{0});
     prepare_avg(s, args.count_pad, p.window);
   }
   for_planes(s, tile, [&](index_t plane) {
@@ -108,6 +110,9 @@ void avg_pool2d_run(const AvgPool2dArgs<T>& args, const Tile& tile) {
         const T* top = x + 2 * oy * s.W;
         avg_row_2x2(top, top + s.W, s.OW, y + oy * s.OW);
       }
+    } else if (rows) {
+      if (padded) pad_rows(s, p, x);
+      avg_plane_3x3(s, padded ? p.padded : x, padded ? p.row : s.W, p.window, args.count_pad, y);
     } else if (has_phases(s)) {
       avg_plane(s, p, x, args.count_pad, y);
     } else {
@@ -176,7 +181,7 @@ void avg_pool2d_backward_run(const AvgPool2dBackwardArgs<T>& args, const Tile& t
   const PoolShape& s = args.s;
   const bool add = args.grad == Grad::Add;
   T* sizes = static_cast<T*>(tile.local);  // (OW, and ones to whole vectors)
-  const bool collects = can_collect(s) && !is_global(s);
+  const bool collects = can_collect(s) && !is_global(s) && !is_2x2(s);
   const Given<T> given = given_of<T>(s, sizes + s.OW + kLanes<T>);
   if (collects) prepare(given);
   T* share = sizes + s.OW + kLanes<T>;  // (OH, OW)
@@ -194,6 +199,10 @@ void avg_pool2d_backward_run(const AvgPool2dBackwardArgs<T>& args, const Tile& t
       for_row<T>(0, s.H * s.W, !add, Whole{}, [&](index_t i, auto lanes) {
         lanes.store(dx + i, add ? lanes.load(dx + i) + each : each);
       });
+      return;
+    }
+    if (is_2x2(s)) {
+      avg_backward_2x2(s, dx, dout, how);
       return;
     }
     if (collects) {

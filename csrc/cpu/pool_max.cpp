@@ -33,7 +33,7 @@ void max_pool2d_backward_run(const MaxPool2dBackwardArgs<T>& args, const Tile& t
     const std::int32_t* arg = args.arg + plane * s.OH * s.OW;
     const T* y = args.y ? args.y + plane * s.OH * s.OW : nullptr;
     if (is_2x2(s)) {
-      max_backward_2x2(s, dx, dout, arg, y, add);
+      max_backward_2x2(s, dx, dout, arg, y, how);
       return;
     }
     if (collects) {
