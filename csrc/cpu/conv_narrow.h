@@ -3,7 +3,8 @@
 // As a matrix product each group would be too small to pay for its packing. Here a tile is a strip
 // of rows of one image for some groups; the outputs are vectors along the rows, a few filters of a
 // few vectors at a time in registers, and every tap of the filters is a load from the band at a
-// fixed offset (narrow_band.h).
+// fixed offset (narrow_band.h). With one or two filters to a group the vectors go down the columns,
+// with a stride of 2 and one channel without a band (narrow_columns.h).
 #pragma once
 
 #include "cpu/conv_product.h"
@@ -192,14 +193,18 @@ void narrow_class(const Product<T>& p, const NarrowLayout& l, index_t n, index_t
   T* band = filters + l.taps * p.M;
   T* done = band + 2 * l.band;
 
-  // Few filters: down the columns. A column's taps are packed from the top.
-  const ColumnRows<T> columns = p.M <= kColumnFilters && (p.y.step == 1 || p.y.step == -1)
-                                    ? column_rows_for<T>(p.y.taps, p.y.stride)
-                                    : nullptr;
-
   // Straight to the output where whole vectors fit, the last of a row over the one before it.
   const bool whole = p.x.out >= L;
   const bool straight = whole && p.beta == 0 && p.y_step == 1 && p.x_step == 1;
+
+  // Few filters: down the columns. A column's taps are packed from the top. With one channel and a
+  // stride of 2 every pixel is met so seldom that a band does not pay.
+  const bool dense = p.M <= kColumnFilters && (p.y.step == 1 || p.y.step == -1);
+  const bool as_it_lies = dense && straight && p.C == 1 && p.x.stride == 2 && p.y.stride == 2 &&
+                          second_column_rows_for<T>(p.y.taps);
+  const ColumnRows<T> columns = as_it_lies ? second_column_rows_for<T>(p.y.taps)
+                                : dense    ? column_rows_for<T>(p.y.taps, p.y.stride)
+                                           : nullptr;
   const bool in_place = whole && p.x.stride == 1 && stays_inside(p.y) && stays_inside(p.x);
   const Strip strip = strip_of(p.y, p.x, y0, y1);
   const Source source = in_place ? Source::Image : Source::Band;
@@ -221,36 +226,42 @@ void narrow_class(const Product<T>& p, const NarrowLayout& l, index_t n, index_t
   for (index_t c = 0; c < p.C && columns; ++c) {  // of each column its topmost tap
     const index_t top = p.y.step < 0 ? p.y.taps - 1 : 0;
     for (index_t j = 0; j < p.x.taps; ++j) {
-      offsets[c * p.x.taps + j] = offsets[(c * p.y.taps + top) * p.x.taps + j];
+      offsets[c * p.x.taps + j] =
+          as_it_lies ? p.x.first + j * p.x.step : offsets[(c * p.y.taps + top) * p.x.taps + j];
     }
   }
 
   // Two bands in turn: what was stored last is not read yet, while it still is on its way.
   const auto image = [&](index_t g) { return p.in + (n * p.groups + g) * p.C * p.y.in * p.x.in; };
+  const bool banded = !in_place && !as_it_lies;
   const auto fill = [&](index_t g) {
-    if (g < g1 && !in_place)
-      fill_strip(strip, image(g), p.C, p.y, p.x, band + (g - g0) % 2 * l.band);
+    if (g < g1 && banded) fill_strip(strip, image(g), p.C, p.y, p.x, band + (g - g0) % 2 * l.band);
   };
-  if (!in_place) zero(band, 2 * l.band);
+  if (banded) zero(band, 2 * l.band);
   fill(g0);
   const index_t plane = straight ? p.out_H * p.out_W : l.rows * l.padded;
   const index_t blocks = ceil_div(p.M, 4);
   for (index_t g = g0; g < g1; ++g, out += out_group) {
     fill(g + 1);
-    const T* in =
-        in_place ? image(g) + strip.in_y * p.x.in + strip.in_x : band + (g - g0) % 2 * l.band;
+    const T* in = as_it_lies ? image(g)
+                  : in_place ? image(g) + strip.in_y * p.x.in + strip.in_x
+                             : band + (g - g0) % 2 * l.band;
     columns ? pack_columns(p, g, filters) : pack_narrow(p, g, filters);
     for (index_t m = 0; m < p.M && columns; ++m) {
       const Columns<T> c{column_count,
                          filters + m * column_count * p.y.taps,
                          offsets,
-                         w.tap_row,
+                         in,
+                         as_it_lies ? p.x.in : w.tap_row,
                          straight ? p.out_W : l.padded,
                          vectors,
                          whole ? p.x.out - L : (vectors - 1) * L,
                          p.bias ? p.bias[g * p.M + m] : T(0),
-                         p.relu};
-      columns(c, y1 - y0, in, (straight ? out + y0 * p.out_W : done) + m * plane);
+                         p.relu,
+                         strip.in_y,
+                         p.y.in,
+                         p.y.in * p.x.in};
+      columns(c, y1 - y0, (straight ? out + y0 * p.out_W : done) + m * plane);
     }
     for (index_t b = 0; b < blocks && !columns; ++b) {
       const index_t m0 = p.M * b / blocks, m1 = p.M * (b + 1) / blocks;

@@ -168,6 +168,43 @@ PYNET_INLINE void store_n(float* p, vfloat v, index_t n) { store_lanes(p, v, n);
 PYNET_INLINE void store_n(double* p, vdouble v, index_t n) { store_lanes(p, v, n); }
 #endif
 
+// -1 in the lanes begin .. end-1, which may lie outside of the vector; and what these lanes hold in
+// memory, 0 in the others, whose memory is not touched.
+template <class T>
+PYNET_INLINE ivec<T> lanes_between(index_t begin, index_t end) {
+  ivec<T> lane{};
+  for (int i = 0; i < kLanes<T>; ++i) lane[i] = i;
+  const auto clamp = [](index_t i) {
+    const index_t at = i < 0 ? 0 : i > kLanes<T> ? kLanes<T> : i;
+    return ivec<T>{} + static_cast<typename VecOf<T>::iscalar>(at);
+  };
+  return (lane >= clamp(begin)) & (lane < clamp(end));
+}
+#if defined(__AVX512F__)
+PYNET_INLINE vfloat load_where(const float* p, vint32 lanes) {
+  return _mm512_maskz_loadu_ps(_mm512_test_epi32_mask((__m512i)lanes, (__m512i)lanes), p);
+}
+PYNET_INLINE vdouble load_where(const double* p, vint64 lanes) {
+  return _mm512_maskz_loadu_pd(_mm512_test_epi64_mask((__m512i)lanes, (__m512i)lanes), p);
+}
+#elif defined(__AVX2__)
+PYNET_INLINE vfloat load_where(const float* p, vint32 lanes) {
+  return _mm256_maskload_ps(p, (__m256i)lanes);
+}
+PYNET_INLINE vdouble load_where(const double* p, vint64 lanes) {
+  return _mm256_maskload_pd(p, (__m256i)lanes);
+}
+#else
+template <class T>
+PYNET_INLINE vec<T> load_where(const T* p, ivec<T> lanes) {
+  vec<T> v{};
+  for (index_t i = 0; i < kLanes<T>; ++i) {
+    if (lanes[i]) v[i] = p[i];
+  }
+  return v;
+}
+#endif
+
 // a*b + c, rounded once where the processor can.
 #if defined(__AVX512F__)
 PYNET_INLINE vfloat fma(vfloat a, vfloat b, vfloat c) { return _mm512_fmadd_ps(a, b, c); }
