@@ -62,8 +62,20 @@ PYNET_INLINE index_t first_row(const Layout& l, index_t sliver) {
   return sliver * l.rows_each + min_of(sliver, l.rows_left);
 }
 
+// Nanoseconds on one core: what small products wait for is padding, stores and packing.
+template <class T>
+double cost_of(const GemmArgs<T>& p, const Layout& l) {
+  const double cols = static_cast<double>(l.col_slivers * kCols<T> + l.edge);
+  const double products = p.M * cols * p.K, stored = static_cast<double>(p.M) * p.N;
+  const double packed = (l.a == Read::Packed ? static_cast<double>(p.M) * p.K : 0) +
+                        (l.b != Read::InPlace ? static_cast<double>(p.N) * p.K : 0);
+  return p.batch * static_cast<double>(sizeof(T)) *
+         (0.00625 * products + 0.04 * stored + 0.035 * packed);
+}
+
 // Tiles of rows use the same slivers of B, so each should have many rows; tiles of columns share
-// only what they read where it lies. Counts of four go evenly over the usual numbers of threads.
+// only what they read where it lies, and each should be worth a thread. Counts of four go evenly
+// over the usual numbers of threads.
 template <class T>
 void choose_tiles(const GemmArgs<T>& p, Layout& l) {
   constexpr index_t R = kRows, S = kCols<T>;
@@ -71,13 +83,17 @@ void choose_tiles(const GemmArgs<T>& p, Layout& l) {
   l.chunks = l.col_tiles = 1;
   l.row_tiles = ceil_div(l.row_slivers * R, kTileRows);
   if (l.row_tiles > 1 && l.row_tiles < 8) l.row_tiles = round_up(l.row_tiles, 4);
+  l.b = l.col_slivers == 0             ? Read::InPlace  // the edge is all there is
+        : p.B_col == 1 && p.M <= 2 * R ? Read::InPlace
+        : l.row_tiles == 1             ? Read::Sliver
+                                       : Read::Packed;
   const bool small = l.row_tiles == 1 && l.col_slivers < 8;
   if (small && p.batch < 4 && work >= 1e6 && p.K >= 4 * kShortest) {
     l.chunks = p.K < 8 * kShortest ? 4 : 8;  // a gradient of weights, or many inputs: cut along K
     return;
   }
   l.col_tiles = max_of<index_t>(1, ceil_div(l.col_slivers * S, kTileCols));
-  const double wanted = min_of(16.0, work / (l.row_tiles == 1 ? 2.5e5 : 4e6));
+  const double wanted = min_of(16.0, l.row_tiles == 1 ? cost_of(p, l) / 5000 : work / 4e6);
   while (p.batch * l.row_tiles * l.col_tiles < wanted && 2 * l.col_tiles <= l.col_slivers) {
     l.col_tiles *= 2;
   }
@@ -116,10 +132,6 @@ Layout layout_of(const GemmArgs<T>& p, bool flipped) {
     l.depth = max_of<index_t>(1, round_up(ceil_div(p.K, l.stretches), 8));
     l.stretches = max_of<index_t>(1, ceil_div(p.K, l.depth));
   }
-  l.b = l.col_slivers == 0             ? Read::InPlace  // the edge is all there is
-        : p.B_col == 1 && p.M <= 2 * R ? Read::InPlace
-        : l.row_tiles == 1             ? Read::Sliver
-                                       : Read::Packed;
   l.padded_rows = l.row_slivers * R;
   l.padded_cols = l.col_slivers * S;
   // A short K with many columns waits for memory: long pieces of the rows of B, C fetched ahead.
@@ -343,9 +355,8 @@ Work gemm_plan(const GemmArgs<T>& p) {
   if (l.way == Way::Rows) return plan_rows_of(p);
   if (l.way == Way::Dots) return plan_dots(p);
   if (l.way == Way::Outer) return plan_outer(p);
-  const double flops = 2.0 * p.batch * p.M * p.N * (p.K + 1);
   Work work{};
-  work.cost = flops * (sizeof(T) == 4 ? 0.0125 : 0.025);
+  work.cost = cost_of(product, l);
   const index_t packs = p.batch * (a_blocks(l) + b_blocks(l));
   if (packs > 0) work.tiles[work.phases++] = packs;
   work.tiles[work.phases++] = p.batch * l.row_tiles * l.col_tiles * l.chunks;

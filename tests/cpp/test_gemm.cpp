@@ -103,4 +103,24 @@ TEST_CASE("the same bits for every number of threads") {
   set_num_threads(0);
 }
 
+TEST_CASE("packing and stores count: ten rows times a transposed matrix are worth two threads") {
+  const auto plan = [](index_t M, index_t N, index_t K) {
+    GemmArgs<float> p{};
+    p.batch = 1, p.M = M, p.N = N, p.K = K;
+    p.A_row = K, p.A_col = 1, p.B_row = 1, p.B_col = K, p.C_row = N;
+    return kernels().gemm.f32.plan(p);
+  };
+  const std::string before = isa();
+  for (const std::string& name : isas()) {
+    set_isa(name);
+    CAPTURE(name);
+    const Work wide = plan(10, 784, 50), small = plan(10, 50, 10);
+    CHECK(wide.cost >= 16000);
+    CHECK(wide.tiles[wide.phases - 1] >= 2);
+    CHECK(small.cost < 1000);
+    CHECK(small.tiles[small.phases - 1] == 1);
+  }
+  set_isa(before);
+}
+
 TEST_SUITE_END();
