@@ -7,14 +7,16 @@
 //
 // Where packing costs more than it saves, the micro-kernel reads A or B where they lie, and a B
 // that only one row of tiles meets is packed sliver by sliver as it is needed. The last few columns
-// have kernels of their own (gemm_edge.h), and so have products of one or two rows (gemm_row.h). A
-// gradient of weights over a large batch is computed as its transpose (gemm_flip.h).
+// have kernels of their own (gemm_edge.h), and so have products of one or two rows (gemm_row.h) and
+// those of a few steps of K that wait for memory (gemm_stream.h). A gradient of weights over a
+// large batch is computed as its transpose (gemm_flip.h).
 #include "cpu/gemm_ahead.h"
+#include "cpu/gemm_chunks.h"
 #include "cpu/gemm_edge.h"
 #include "cpu/gemm_flip.h"
 #include "cpu/gemm_micro.h"
 #include "cpu/gemm_row.h"
-#include "cpu/loop.h"
+#include "cpu/gemm_stream.h"
 #include "cpu/pack.h"
 
 namespace pynet::PYNET_ISA {
@@ -32,7 +34,6 @@ constexpr index_t kStretch = 384, kFlippedStretch = 256;
 constexpr index_t kTileRows = 168, kTileCols = 512;  // of a tile of C, at most
 constexpr index_t kShortest = 180;                   // of a chunk of K
 constexpr index_t kFewSteps = 32;                    // of K, over which B need not be packed
-constexpr index_t kSumRows = 32;                     // in a tile of phase 2
 
 // Everything about a product that follows from its shape and strides.
 struct Layout {
@@ -264,7 +265,13 @@ void run_tile(const GemmArgs<T>& args, const Layout& l, const T* packed_a, const
     const index_t k0 = s * l.depth;
     const index_t depth = min_of(l.depth, p.K - k0);
     Epilogue<T> e{p.alpha, p.beta, nullptr, s == begin, s == end - 1, p.relu};
-    for (index_t sliver = s0; sliver < s1; ++sliver) {
+    index_t first = s0;
+    if (l.streams && l.b == Read::InPlace) {
+      first = max_of(s0, min_of(s1, p.N / S));
+      stream_slivers(p, l.a == Read::Packed ? packed_a : nullptr, A, B, C, s0, first, e,
+                     l.row_slivers, [&](index_t r) { return first_row(l, r); });
+    }
+    for (index_t sliver = first; sliver < s1; ++sliver) {
       const index_t n = sliver * S, cols = min_of(S, p.N - n);
       const T* b = packed_b + k0 * l.padded_cols + n * depth;
       index_t b_row = S;
@@ -327,26 +334,6 @@ void run_tile(const GemmArgs<T>& args, const Layout& l, const T* packed_a, const
   }
 }
 
-// C from the sums of the chunks, added in their order.
-template <class T>
-void add_chunks(const GemmArgs<T>& p, const Layout& l, const T* partial, index_t index) {
-  const index_t tiles = ceil_div(p.M, kSumRows), i = index / tiles;
-  const index_t m0 = index % tiles * kSumRows, m1 = min_of(p.M, m0 + kSumRows);
-  const index_t chunk = p.batch * p.M * p.N;
-  const Epilogue<T> e{p.alpha, p.beta, p.bias, true, true, p.relu};
-  for (index_t m = m0; m < m1; ++m) {
-    const T* from = partial + (i * p.M + m) * p.N;
-    T* c = p.C + i * p.C_batch + m * p.C_row;
-    for_vectors<T>(0, p.N, [&](index_t n, auto lanes) {
-      vec<T> sum = lanes.load(from + n);
-      for (index_t j = 1; j < l.chunks; ++j) sum += lanes.load(from + j * chunk + n);
-      const vec<T> old = p.beta != 0 ? lanes.load(c + n) : vec<T>{};
-      const vec<T> bias = p.bias ? lanes.load(p.bias + n) : vec<T>{};
-      lanes.store(c + n, finish<T>(sum, old, bias, e));
-    });
-  }
-}
-
 template <class T>
 Work gemm_plan(const GemmArgs<T>& p) {
   const bool flip = flips(p, kTileRows);
@@ -388,7 +375,7 @@ void gemm_run(const GemmArgs<T>& p, const Tile& tile) {
   } else if (tile.phase == phase) {
     run_tile(p, l, packed_a, packed_b, partial, static_cast<T*>(tile.local), tile.index);
   } else {
-    add_chunks(p, l, partial, tile.index);
+    add_chunks(p, partial, l.chunks, tile.index);
   }
 }
 
