@@ -54,6 +54,7 @@ def family(row: str) -> str:
     op = row.split("/")[0]
     for start, name in (
         *(("gemm", "gemm"), ("conv2d", "convolution"), ("max_pool", "pooling")),
+        *(("avg_pool", "pooling"), ("global_avg", "pooling")),
         *(("batch_norm", "batch norm"), ("softmax", "softmax-cross-entropy")),
     ):
         if op.startswith(start):
