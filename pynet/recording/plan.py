@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -63,11 +63,12 @@ class Plan:
         x: Array,
         t: Array,
         check: Check | None = None,
-        standing: Sequence[Array] | None = None,
+        standing: Set[int] | None = None,
     ) -> None:
         """Make the step, and record it on the way; NotRecordable where that is not all of it.
 
-        `standing` are arrays that the layers had before the last step; what that step added can go.
+        `standing` are the ids of the arrays that the layers had before the last step: what that
+        step added can go.
         """
         self.network, self.optimizer = network, optimizer
         self.title = f"{type(network).__name__}, {type(optimizer).__name__}, x {x.shape}"
@@ -174,11 +175,10 @@ class Plan:
 
         A replay works in memory of its own: keeping both would take twice the room.
         """
-        self._forget(self._kept)
+        self._forget({id(array) for array in self._kept})
 
-    def _forget(self, but: Sequence[Array]) -> None:
-        """Let the layers' arrays go, but these, parameters, gradients and running statistics."""
-        kept = {id(array) for array in but}
+    def _forget(self, kept: Set[int]) -> None:
+        """Let the layers' arrays go, but for these ids, parameters, gradients and statistics."""
         for layer in layers_of(self.network):
             params = getattr(layer, "param_names", ())
             names = {*params, *(f"d{name}" for name in params), *getattr(layer, "state_names", ())}

@@ -66,7 +66,7 @@ class CapturedStep:
         self._settings: Settings | None = None
         self._checked = False  # whether the plan has been compared with the eager step
         self._recordings = 0
-        self._standing: list[Any] | None = None  # the layers' arrays before the last eager step
+        self._standing: set[int] | None = None  # ids of the layers' arrays before the eager step
         self._last_shapes: Any = None  # of the last batch that ran eagerly
 
     def __call__(self, x: Any, t: Any) -> float:
@@ -119,7 +119,7 @@ class CapturedStep:
         if self.refusal is not None:
             return self._eager(x, t, check)
         if not again:
-            self._standing = list(arrays_of_layers(self.network))
+            self._standing = {id(array) for array in arrays_of_layers(self.network)}
             return self._eager(x, t, check)
         if self._recordings >= max(_FIRST_RECORDINGS, self.replays // _REPLAYS_EACH):
             self.refusal = "settings or shapes change all the time"
