@@ -1,0 +1,321 @@
+#include "executor.h"
+
+#include <ucontext.h>
+
+#include <algorithm>
+#include <exception>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <new>
+#include <random>
+#include <string>
+#include <utility>
+#include <vector>
+
+// This file is never compiled with -fsanitize=thread, which would take the scheduler's own work for
+// races: EXECUTOR_TSAN says that the kernels are.
+#if defined(EXECUTOR_TSAN)
+#include <sanitizer/tsan_interface.h>
+#endif
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/common_interface_defs.h>
+#endif
+
+namespace executor {
+
+thread_local const Position* t_position = nullptr;
+
+namespace {
+
+constexpr std::size_t kStack = std::size_t{256} << 10;
+
+enum class State { Ready, AtBlockBarrier, AtWarpBarrier, Done };
+
+// What threads meet at: who comes releases, who goes on acquires. Two by turns, so that nobody
+// takes over what another does after the same meeting.
+struct Meeting {
+  char places[2] = {};
+  int turn = 0;
+#if defined(EXECUTOR_TSAN)
+  void arrive() { __tsan_release(&places[turn]); }
+  void leave(int at) { __tsan_acquire(&places[at]); }
+#else
+  void arrive() {}
+  void leave(int) {}
+#endif
+};
+
+struct Fiber {
+  ucontext_t context;
+  std::unique_ptr<char[]> stack{new char[kStack]};
+  State state = State::Done;
+  unsigned mask = 0;  // of the lanes it waits for
+  Position position;
+  std::uint64_t offered[2] = {};  // to the other lanes, by turns
+#if defined(EXECUTOR_TSAN)
+  void* tsan = __tsan_create_fiber(0);
+  ~Fiber() { __tsan_destroy_fiber(tsan); }
+#endif
+};
+
+// Shared memory of a block; freed, and so forgotten, at its end.
+struct SharedMemory {
+  SharedMemory(std::size_t bytes, std::size_t alignment)
+      : data(::operator new(bytes, std::align_val_t(alignment))), align(alignment) {
+    std::memset(data, 0xFF, bytes);
+  }
+  SharedMemory(const SharedMemory&) = delete;
+  SharedMemory& operator=(const SharedMemory&) = delete;
+  ~SharedMemory() { ::operator delete(data, std::align_val_t(align)); }
+  void* data;
+  std::size_t align;
+  Meeting made;
+};
+
+// The GPU: one, so that launches from several threads take turns.
+class Machine {
+ public:
+  void run(const char* name, dim3 grid, dim3 block,
+                         const std::function<void()>& kernel) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    ++launches_;
+    name_ = name;
+    kernel_ = &kernel;
+    const std::size_t threads = std::size_t{block.x} * block.y * block.z;
+    const std::size_t blocks = std::size_t{grid.x} * grid.y * grid.z;
+    if (threads == 0 || threads > 1024 || blocks == 0 || grid.x > 0x7fffffffu || grid.y > 65535 ||
+        grid.z > 65535 || block.z > 64) {
+      throw std::invalid_argument(std::string(name) + ": a grid or block no GPU would launch");
+    }
+    while (fibers_.size() < threads) fibers_.push_back(std::make_unique<Fiber>());
+    std::vector<std::size_t> order(blocks);
+    for (std::size_t i = 0; i < blocks; ++i) order[i] = i;
+    std::shuffle(order.begin(), order.end(), random_);
+    for (const std::size_t i : order) {
+      const dim3 at(static_cast<unsigned>(i % grid.x), static_cast<unsigned>(i / grid.x % grid.y),
+                    static_cast<unsigned>(i / grid.x / grid.y));
+      run_block(grid, block, at, threads);
+    }
+  }
+
+  // ---- for the running thread ----
+
+  void wait(State state, unsigned mask) {
+    Fiber& fiber = *fibers_[running_];
+    Meeting& meeting = state == State::AtBlockBarrier ? block_ : warps_[running_ / kWarp];
+    const int turn = meeting.turn;
+    fiber.state = state;
+    fiber.mask = mask;
+    meeting.arrive();
+    give_way(fiber, false);
+    meeting.leave(turn);
+  }
+
+  std::uint64_t exchange(unsigned mask, std::uint64_t value, int from) {
+    const std::size_t warp = running_ / kWarp;
+    const int turn = warps_[warp].turn;
+    if (from < 0 || from >= kWarp || !(mask >> from & 1) ||
+        warp * kWarp + static_cast<std::size_t>(from) >= count_) {
+      throw BarrierError(std::string(name_) + ": a shuffle from a lane that does not take part");
+    }
+    fibers_[running_]->offered[turn] = value;
+    wait(State::AtWarpBarrier, mask);
+    return fibers_[warp * kWarp + static_cast<std::size_t>(from)]->offered[turn];
+  }
+
+  int lane() const { return static_cast<int>(running_ % kWarp); }
+
+  void* shared(const void* tag, std::size_t bytes, std::size_t align) {
+    std::unique_ptr<SharedMemory>& memory = shared_[tag];
+    if (!memory) {
+      memory = std::make_unique<SharedMemory>(bytes, align);
+      memory->made.arrive();
+    }
+    memory->made.leave(0);
+    return memory->data;
+  }
+
+  std::uint64_t launches() const { return launches_; }
+  void set_seed(std::uint64_t seed) { random_.seed(seed); }
+
+ private:
+  void run_block(dim3 grid, dim3 block, dim3 at, std::size_t threads) {
+    count_ = threads;
+    warps_.assign((threads + kWarp - 1) / kWarp, Meeting{});
+    block_ = Meeting{};
+    for (std::size_t i = 0; i < threads; ++i) {
+      Fiber& fiber = *fibers_[i];
+      const dim3 thread(static_cast<unsigned>(i % block.x),
+                        static_cast<unsigned>(i / block.x % block.y),
+                        static_cast<unsigned>(i / block.x / block.y));
+      fiber.position = {thread, at, block, grid};
+      fiber.state = State::Ready;
+      getcontext(&fiber.context);
+      fiber.context.uc_stack.ss_sp = fiber.stack.get();
+      fiber.context.uc_stack.ss_size = kStack;
+      fiber.context.uc_link = nullptr;
+      makecontext(&fiber.context, &Machine::enter, 0);
+    }
+    beginning_.arrive();
+    std::size_t done = 0;
+    std::vector<std::size_t> ready;
+    while (done < threads && !error_) {
+      ready.clear();
+      for (std::size_t i = 0; i < threads; ++i) {
+        if (fibers_[i]->state == State::Ready) ready.push_back(i);
+      }
+      if (ready.empty() && !release()) stuck();
+      std::shuffle(ready.begin(), ready.end(), random_);
+      for (const std::size_t i : ready) {
+        resume(i);
+        if (fibers_[i]->state == State::Done) ++done;
+        if (error_) break;
+      }
+    }
+    end_.leave(0);
+    t_position = nullptr;
+    shared_.clear();
+    if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
+  }
+
+  // Lets those go on whose meeting is complete; false where there is none.
+  bool release() {
+    bool any = false;
+    for (std::size_t warp = 0; warp < warps_.size(); ++warp) {
+      const std::size_t first = warp * kWarp, last = std::min(first + kWarp, count_);
+      unsigned waiting = 0, wanted = 0;
+      for (std::size_t i = first; i < last; ++i) {
+        if (fibers_[i]->state != State::AtWarpBarrier) continue;
+        waiting |= 1u << (i - first);
+        wanted |= fibers_[i]->mask;
+      }
+      const unsigned there = last - first < kWarp ? (1u << (last - first)) - 1 : 0xffffffffu;
+      if (waiting == 0 || (wanted & there) != waiting) continue;
+      for (std::size_t i = first; i < last; ++i) {
+        if (waiting >> (i - first) & 1) fibers_[i]->state = State::Ready;
+      }
+      warps_[warp].turn ^= 1;
+      any = true;
+    }
+    if (any) return true;
+    for (std::size_t i = 0; i < count_; ++i) {
+      if (fibers_[i]->state != State::AtBlockBarrier) return false;
+    }
+    for (std::size_t i = 0; i < count_; ++i) fibers_[i]->state = State::Ready;
+    block_.turn ^= 1;
+    return true;
+  }
+
+  void stuck() {
+    std::size_t at_block = 0, at_warp = 0, gone = 0;
+    for (std::size_t i = 0; i < count_; ++i) {
+      const State state = fibers_[i]->state;
+      at_block += state == State::AtBlockBarrier;
+      at_warp += state == State::AtWarpBarrier;
+      gone += state == State::Done;
+    }
+    shared_.clear();
+    t_position = nullptr;
+    throw BarrierError(std::string(name_) + ": " + std::to_string(at_block) +
+                       " threads wait at a block's barrier and " + std::to_string(at_warp) +
+                       " at a warp's, which the others never reach; " + std::to_string(gone) +
+                       " are done");
+  }
+
+  void resume(std::size_t i) {
+    Fiber& fiber = *fibers_[i];
+    running_ = i;
+    t_position = &fiber.position;
+#if defined(__SANITIZE_ADDRESS__)
+    void* mine = nullptr;
+    __sanitizer_start_switch_fiber(&mine, fiber.stack.get(), kStack);
+#endif
+#if defined(EXECUTOR_TSAN)
+    tsan_ = __tsan_get_current_fiber();
+    __tsan_switch_to_fiber(fiber.tsan, __tsan_switch_to_fiber_no_sync);
+#endif
+    swapcontext(&scheduler_, &fiber.context);
+#if defined(__SANITIZE_ADDRESS__)
+    __sanitizer_finish_switch_fiber(mine, nullptr, nullptr);
+#endif
+  }
+
+  void give_way(Fiber& fiber, bool forever) {
+#if defined(__SANITIZE_ADDRESS__)
+    void* mine = nullptr;
+    __sanitizer_start_switch_fiber(forever ? nullptr : &mine, stack_, stack_size_);
+#endif
+#if defined(EXECUTOR_TSAN)
+    __tsan_switch_to_fiber(tsan_, __tsan_switch_to_fiber_no_sync);
+#endif
+    swapcontext(&fiber.context, &scheduler_);
+    (void)forever;
+#if defined(__SANITIZE_ADDRESS__)
+    __sanitizer_finish_switch_fiber(mine, &stack_, &stack_size_);
+#endif
+  }
+
+  static void enter();
+
+  std::mutex mutex_;
+  std::mt19937_64 random_{1};
+  std::uint64_t launches_ = 0;
+  const char* name_ = "";
+  const std::function<void()>* kernel_ = nullptr;
+  std::vector<std::unique_ptr<Fiber>> fibers_;
+  std::size_t count_ = 0, running_ = 0;
+  ucontext_t scheduler_;
+  std::vector<Meeting> warps_;
+  Meeting block_, beginning_, end_;
+  std::map<const void*, std::unique_ptr<SharedMemory>> shared_;
+  std::exception_ptr error_;
+#if defined(__SANITIZE_ADDRESS__)
+  const void* stack_ = nullptr;  // of the scheduler
+  std::size_t stack_size_ = 0;
+#endif
+#if defined(EXECUTOR_TSAN)
+  void* tsan_ = nullptr;
+#endif
+};
+
+Machine& machine() {
+  static Machine* one = new Machine;
+  return *one;
+}
+
+void Machine::enter() {
+  Machine& m = machine();
+#if defined(__SANITIZE_ADDRESS__)
+  __sanitizer_finish_switch_fiber(nullptr, &m.stack_, &m.stack_size_);
+#endif
+  Fiber& fiber = *m.fibers_[m.running_];
+  m.beginning_.leave(0);
+  try {
+    (*m.kernel_)();
+  } catch (...) {
+    m.error_ = std::current_exception();
+  }
+  m.end_.arrive();
+  fiber.state = State::Done;
+  m.give_way(fiber, true);
+}
+
+}  // namespace
+
+void launch(const char* name, dim3 grid, dim3 block, const std::function<void()>& kernel) {
+  machine().run(name, grid, block, kernel);
+}
+std::uint64_t launches() { return machine().launches(); }
+void set_seed(std::uint64_t seed) { machine().set_seed(seed); }
+void block_barrier() { machine().wait(State::AtBlockBarrier, 0); }
+void warp_barrier(unsigned mask) { machine().wait(State::AtWarpBarrier, mask); }
+void* shared(const void* tag, std::size_t bytes, std::size_t align) {
+  return machine().shared(tag, bytes, align);
+}
+std::uint64_t exchange(unsigned mask, std::uint64_t value, int from) {
+  return machine().exchange(mask, value, from);
+}
+int lane() { return machine().lane(); }
+
+}  // namespace executor

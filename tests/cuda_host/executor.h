@@ -1,0 +1,109 @@
+// Runs CUDA kernels on the CPU, so that they are tested where there is no GPU.
+//
+// Included before a .cu file that a C++ compiler reads. The blocks of a launch run one after the
+// other, in random order. Each thread of a block is a fiber; at a barrier or a shuffle it gives way,
+// and who goes on is drawn at random too, so that a missing barrier shows as a wrong result in one
+// of a few runs. Under AddressSanitizer each block's shared memory is a heap block of its own size,
+// and every array one of its own: an index that is off by one is a report with the kernel's line.
+// Under ThreadSanitizer fibers count as threads that only barriers put in order: a missing barrier
+// is a data race. A barrier that some threads never reach is a BarrierError.
+//
+// Shared memory is filled with 0xFF bytes, NaN as floats, before a block begins. Warps are 32
+// threads that run in no particular order between two of their meetings: stricter than a GPU.
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <functional>
+#include <stdexcept>
+
+#define __global__
+#define __device__
+#define __host__
+#define __forceinline__ inline __attribute__((always_inline))
+#define __launch_bounds__(...)
+
+struct dim3 {
+  unsigned x, y, z;
+  constexpr dim3(unsigned x_ = 1, unsigned y_ = 1, unsigned z_ = 1) : x(x_), y(y_), z(z_) {}
+};
+
+namespace executor {
+
+// Threads of a block that wait for each other in vain.
+struct BarrierError : std::logic_error {
+  using std::logic_error::logic_error;
+};
+
+// The thread that runs now.
+struct Position {
+  dim3 thread, block, block_size, grid_size;
+};
+extern thread_local const Position* t_position;
+
+constexpr int kWarp = 32;
+
+// Calls `kernel` once for every thread of the grid.
+void launch(const char* name, dim3 grid, dim3 block, const std::function<void()>& kernel);
+
+// How many launches and blocks there were so far; and where the random orders begin.
+std::uint64_t launches();
+void set_seed(std::uint64_t seed);
+
+// For the threads of a kernel.
+void block_barrier();
+void warp_barrier(unsigned mask);
+void* shared(const void* tag, std::size_t bytes, std::size_t align);
+// Puts `value` where the lanes of the warp see it, and returns that of `lane` once all have.
+std::uint64_t exchange(unsigned mask, std::uint64_t value, int lane);
+int lane();
+
+template <class T>
+T exchanged(unsigned mask, T value, int from) {
+  static_assert(sizeof(T) <= 8, "a shuffle moves at most 64 bits");
+  std::uint64_t bits = 0;
+  std::memcpy(&bits, &value, sizeof(T));
+  bits = exchange(mask, bits, from);
+  std::memcpy(&value, &bits, sizeof(T));
+  return value;
+}
+
+struct Launch {
+  const char* name;
+  dim3 grid, block;
+  template <class Kernel>
+  auto of(Kernel kernel) const {
+    return [=](auto... args) { launch(name, grid, block, [&] { kernel(args...); }); };
+  }
+};
+
+}  // namespace executor
+
+#define threadIdx (executor::t_position->thread)
+#define blockIdx (executor::t_position->block)
+#define blockDim (executor::t_position->block_size)
+#define gridDim (executor::t_position->grid_size)
+
+#define PYNET_LAUNCH(kernel, grid, block, stream) \
+  ((void)(stream), executor::Launch{#kernel, dim3(grid), dim3(block)}.of(kernel))
+#define PYNET_SHARED(Type, name)           \
+  static const char name##_tag = 0;        \
+  Type& name = *static_cast<Type*>(executor::shared(&name##_tag, sizeof(Type), alignof(Type)))
+
+inline void __syncthreads() { executor::block_barrier(); }
+inline void __syncwarp(unsigned mask = 0xffffffffu) { executor::warp_barrier(mask); }
+template <class T>
+T __shfl_sync(unsigned mask, T value, int lane) {
+  return executor::exchanged(mask, value, lane);
+}
+template <class T>
+T __shfl_xor_sync(unsigned mask, T value, int lanes) {
+  return executor::exchanged(mask, value, executor::lane() ^ lanes);
+}
+template <class T>
+T __shfl_down_sync(unsigned mask, T value, int by) {
+  const int from = executor::lane() + by;
+  return executor::exchanged(mask, value, from < executor::kWarp ? from : executor::lane());
+}
