@@ -1,27 +1,71 @@
-// What every .cu file begins with: the words in which kernels and their launches are written.
+// What every .cu file begins with: streams, checked calls and launches.
 //
 // The files are compiled twice: by nvcc for GPUs, and by a C++ compiler for the executor in
-// tests/cuda_host, which runs the same kernels on the CPU, thread by thread. What the two spell
-// differently is here and in tests/cuda_host/executor.h, and nowhere else:
-//
-//   template <class T>
-//   __global__ void add_kernel(T* y, const T* a, const T* b, index_t n) {
-//     for_each(n, [=](index_t i) { y[i] = a[i] + b[i]; });
-//   }
-//   PYNET_LAUNCH(add_kernel<T>, grid, block, stream)(y, a, b, n);
+// tests/cuda_host, which runs the same kernels on the CPU, thread by thread, under sanitizers. What
+// nvcc spells in its own way (the launch, shared memory) is here and nowhere else.
 #pragma once
 
-#include "pynet/types.h"
+#include <cuda_runtime.h>
+
+#include <cstddef>
+#include <stdexcept>
+#include <string>
+
+#include "pynet/kernels.h"
 
 #if defined(__CUDACC__)
-#include <cuda_runtime.h>
-// kernel<<<grid, block, 0, stream>>>(...), then a look at whether the launch was accepted.
-#define PYNET_LAUNCH(kernel, grid, block, stream) \
-  ::pynet::cuda::Launched{#kernel}, kernel<<<(grid), (block), 0, (stream).handle()>>>
-// Memory of a block, of one type; `name` is a reference to it.
+// Memory of the block, of one type: `name` is a reference to it.
 #define PYNET_SHARED(Type, name) __shared__ Type name
+#define PYNET_INLINE __device__ __forceinline__
 #else
 #include "executor.h"
+#define PYNET_INLINE inline __attribute__((always_inline))
 #endif
 
-namespace pynet::cuda {}
+// A kernel of the table: after NAME_plan and NAME_run, which are templates over the data type.
+#define PYNET_EXPORT(name, Args)                                                                  \
+  void export_##name(KernelPair<Args>* pair) {                                                    \
+    *pair = {{name##_plan<float>, name##_run<float>}, {name##_plan<double>, name##_run<double>}}; \
+  }
+
+namespace pynet::cuda {
+
+// A call of the CUDA runtime that failed. Python sees pynet.CudaError.
+class Error : public std::runtime_error {
+ public:
+  Error(cudaError_t code, const char* what);
+  const cudaError_t code;
+};
+
+// Throws an Error that names `what`, an op or a call, unless code is cudaSuccess.
+inline void check(cudaError_t code, const char* what) {
+  if (code != cudaSuccess) throw Error(code, what);
+}
+
+// The stream of this thread: each has one, made when it is first asked for.
+cudaStream_t stream();
+void synchronize();  // waits for this thread's stream, and throws what its kernels reported
+
+// Multiprocessors of the device: how many blocks are worth launching.
+int processors();
+
+// One launch, on this thread's stream. With PYNET_CUDA_SYNC=1 it waits, so that an error names its
+// op.
+void after_launch(const char* op);
+template <class... Parameter, class... Argument>
+void launch(const char* op, void (*kernel)(Parameter...), dim3 grid, dim3 block,
+            Argument... argument) {
+#if defined(__CUDACC__)
+  kernel<<<grid, block, 0, stream()>>>(argument...);
+#else
+  executor::launch(op, grid, block, stream(), [=] { kernel(argument...); });
+#endif
+  after_launch(op);
+}
+
+// The plan of an op on the GPU: one launch or several, with so many bytes of scratch memory there.
+inline Work plan_launch(std::size_t scratch = 0) { return Work{1, {1}, scratch, 0, 0}; }
+
+__host__ __device__ constexpr index_t ceil_div(index_t a, index_t b) { return (a + b - 1) / b; }
+
+}  // namespace pynet::cuda

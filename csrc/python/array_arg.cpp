@@ -30,7 +30,7 @@ struct Range {
 };
 
 // The first and last byte an array may touch, whatever its strides.
-Range extent(const py::array& a) {
+Range extent(const NdArray& a) {
   std::uintptr_t low = reinterpret_cast<std::uintptr_t>(a.data()), high = low;
   for (py::ssize_t i = 0; i < a.ndim(); ++i) {
     const std::intptr_t reach = (a.shape(i) - 1) * a.strides(i);
@@ -39,46 +39,18 @@ Range extent(const py::array& a) {
   return {low, high + static_cast<std::uintptr_t>(a.itemsize())};
 }
 
-Shape shape_of(const py::array& a) {
+Shape shape_of(const NdArray& a) {
   static_assert(sizeof(py::ssize_t) == sizeof(index_t), "sizes are copied as they are");
   return Shape(reinterpret_cast<const index_t*>(a.shape()), static_cast<std::size_t>(a.ndim()));
 }
 
 bool same_dtype(const py::dtype& a, const py::dtype& b) { return a.is(b) || a.equal(b); }
 
-// Whether elements of the array are marked as missing (numpy.ma): the kernels would read them.
-bool is_masked(const py::array& a) {
-  if (Py_TYPE(a.ptr()) == py::detail::npy_api::get().PyArray_Type_) return false;
-  if (!py::hasattr(a, "mask")) return false;
-  return py::cast<bool>(py::module_::import("numpy.ma").attr("is_masked")(a));
-}
-
-// The first element outside of 0 .. limit-1, or -1.
-template <class T>
-index_t first_outside(const T* elements, index_t n, index_t limit) {
-  using U = std::make_unsigned_t<T>;
-  const U last = static_cast<U>(limit - 1);
-  U outside = 0;  // its top bit; without a branch, so that the compiler makes vectors of it
-  for (index_t i = 0; i < n; ++i) {
-    outside |= static_cast<U>(elements[i]) | (last - static_cast<U>(elements[i]));
-  }
-  if (static_cast<T>(outside) >= 0) return -1;
-  index_t i = 0;
-  while (0 <= elements[i] && elements[i] < limit) ++i;
-  return i;
-}
-
 // Whether an object of NumPy's is one real number: a scalar or a 0-d array.
 bool is_real_scalar(py::handle object) {
   const py::array array = py::array::ensure(object);
   const char kind = array && array.ndim() == 0 ? array.dtype().kind() : 'O';
   return kind == 'i' || kind == 'u' || kind == 'f';
-}
-
-bool is_contiguous(const py::array& a) {
-  constexpr int wanted =
-      py::detail::npy_api::NPY_ARRAY_C_CONTIGUOUS_ | py::detail::npy_api::NPY_ARRAY_ALIGNED_;
-  return (a.flags() & wanted) == wanted;
 }
 
 }  // namespace
@@ -113,7 +85,7 @@ void fail_index(const char* op, const char* argument, const std::string& text) {
 
 // --- Array ---------------------------------------------------------------------------------------
 
-Array::Array(const char* op, const char* name, py::array array)
+Array::Array(const char* op, const char* name, NdArray array)
     : op_(op), name_(name), shape_(shape_of(array)) {
   object_ = std::move(array);
 }
@@ -141,22 +113,19 @@ void Array::expect_shape(const Shape& shape, const char* why) const {
 }
 
 void Array::convert(const py::dtype& dtype) {
-  const py::array array = object();
+  const NdArray array = object();
   if (is_contiguous(array) && same_dtype(array.dtype(), dtype)) return;
   if (Recording* recording = Recording::current()) recording->note_copy();
-  py::array copy = pool_array(op_, name_, shape_, dtype);
-  if (py::detail::npy_api::get().PyArray_CopyInto_(copy.ptr(), array.ptr()) != 0) {
-    throw py::error_already_set();
-  }
+  NdArray copy = pool_array(op_, name_, shape_, dtype);
+  copy_into(copy, array);
   object_ = std::move(copy);
 }
 
 // --- Call ----------------------------------------------------------------------------------------
 
 Array Call::open(const char* name, py::handle object, bool may_be_empty) {
-  const bool given = py::isinstance<py::array>(object);
-  const py::array array =
-      given ? py::reinterpret_borrow<py::array>(object) : py::array::ensure(object);
+  const bool given = py::isinstance<NdArray>(object);
+  const NdArray array = given ? py::reinterpret_borrow<NdArray>(object) : as_array(op_, name, object);
   const char kind = array ? array.dtype().kind() : 'O';
   const bool real =
       kind == 'b' || kind == 'i' || kind == 'u' || (kind == 'f' && array.dtype().itemsize() <= 8);
@@ -189,14 +158,14 @@ Array Call::optional(const char* name, py::handle object) {
   return object.is_none() ? Array() : array(name, object);
 }
 
-void Call::expect_apart(const char* name, const py::array& out, bool in_place) const {
+void Call::expect_apart(const char* name, const NdArray& out, bool in_place) const {
   const Range mine = extent(out);
-  const auto overlaps = [&](const py::array& other) {
+  const auto overlaps = [&](const NdArray& other) {
     const Range theirs = extent(other);
     return mine.begin < theirs.end && theirs.begin < mine.end;
   };
   for (int i = 0; i < inputs_.size(); ++i) {
-    const py::array input = inputs_[i];
+    const NdArray input = inputs_[i];
     const bool same = in_place && input.data() == out.data() && is_contiguous(input) &&
                       input.dtype().is(out.dtype()) && input.size() == out.size();
     if (!same && overlaps(input)) {
@@ -215,10 +184,10 @@ Array Call::take(const char* name, py::handle out, const Shape& shape, const py:
                  bool in_place) {
   expect_size(name, shape);
   if (out.is_none()) return Array(op_, name, pool_array(op_, name, shape, dtype));
-  if (!py::isinstance<py::array>(out)) {
-    fail_type(op_, name, "expected a NumPy array, got " + text_of(out));
+  if (!py::isinstance<NdArray>(out)) {
+    fail_type(op_, name, std::string("expected ") + kArray + ", got " + text_of(out));
   }
-  py::array array = py::reinterpret_borrow<py::array>(out);
+  NdArray array = py::reinterpret_borrow<NdArray>(out);
   if (!same_dtype(array.dtype(), dtype)) {
     fail_type(op_, name,
               "expected dtype " + std::string(py::str(dtype)) + ", got " +
@@ -314,71 +283,10 @@ Shape Call::shape(const char* name, py::handle object, int rank) const {
   return shape;
 }
 
-template <class T>
-const T* Call::indices(Array& array, index_t limit) const {
-  const py::dtype dtype = array.object().dtype();
-  if (dtype.kind() != 'i' && dtype.kind() != 'u') {
-    fail_type(op_, array.name(), "expected integers, got dtype " + std::string(py::str(dtype)));
-  }
-  const auto check = [&](const auto* elements) {
-    const index_t i = first_outside(elements, array.size(), limit);
-    if (i < 0) return;
-    const bool wrapped = dtype.kind() == 'u' && elements[i] < 0;
-    const std::string got = wrapped ? std::to_string(static_cast<std::uint64_t>(elements[i]))
-                                    : std::to_string(elements[i]);
-    fail_index(op_, array.name(),
-               "expected numbers in 0 .. " + std::to_string(limit - 1) + ", got " + got +
-                   " as element " + std::to_string(i));
-  };
-  if (sizeof(T) < 8 && dtype.equal(py::dtype::of<T>())) {
-    check(array.data<T>());
-  } else {
-    check(array.data<std::int64_t>());
-  }
-  return array.data<T>();
-}
-template const std::int32_t* Call::indices<std::int32_t>(Array&, index_t) const;
-template const std::int64_t* Call::indices<std::int64_t>(Array&, index_t) const;
-
 void Call::expect_size(const char* name, const Shape& shape) const {
   if (product(shape) < 0) {
     fail_value(op_, name, "expected an array that fits in memory, got shape " + repr(shape));
   }
-}
-
-py::array pool_array(const char* op, const char* name, const Shape& shape, const py::dtype& dtype) {
-  const std::size_t bytes =
-      static_cast<std::size_t>(product(shape)) * static_cast<std::size_t>(dtype.itemsize());
-  void* block = nullptr;
-  try {
-    block = pool_allocate(bytes);
-  } catch (const std::bad_alloc&) {
-    PyErr_SetString(PyExc_MemoryError,
-                    message(op, name,
-                            "expected an array that fits in memory, got shape " + repr(shape) +
-                                " of " + std::to_string(bytes) + " bytes")
-                        .c_str());
-    throw py::error_already_set();
-  }
-  // As py::array does it, without two vectors and the strides that NumPy knows.
-  const py::object owner = py::reinterpret_steal<py::object>(PyCapsule_New(
-      block, nullptr, [](PyObject* o) { pool_free(PyCapsule_GetPointer(o, nullptr)); }));
-  if (!owner) {
-    pool_free(block);
-    throw py::error_already_set();
-  }
-  const auto& numpy = py::detail::npy_api::get();
-  constexpr int flags = py::detail::npy_api::NPY_ARRAY_C_CONTIGUOUS_ |
-                        py::detail::npy_api::NPY_ARRAY_ALIGNED_ |
-                        py::detail::npy_api::NPY_ARRAY_WRITEABLE_;
-  auto* sizes = reinterpret_cast<const Py_intptr_t*>(shape.begin());
-  py::object array = py::reinterpret_steal<py::object>(numpy.PyArray_NewFromDescr_(
-      numpy.PyArray_Type_, py::dtype(dtype).release().ptr(), static_cast<int>(shape.size()), sizes,
-      nullptr, block, flags, nullptr));
-  if (!array || numpy.PyArray_SetBaseObject_(array.ptr(), owner.inc_ref().ptr()) != 0) {
-    throw py::error_already_set();
-  }
-  return py::reinterpret_borrow<py::array>(array);
 }
 
 }  // namespace pynet

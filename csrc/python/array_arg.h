@@ -13,19 +13,15 @@
 //   });
 #pragma once
 
-#include <pybind11/numpy.h>
-#include <pybind11/pybind11.h>
-
 #include <algorithm>
 #include <cstdint>
 #include <initializer_list>
 #include <string>
 
 #include "pynet/runtime.h"
+#include "python/ndarray.h"
 
 namespace pynet {
-
-namespace py = pybind11;
 
 // The sizes of an array, without an allocation: an op on a few elements takes as long as one.
 class Shape {
@@ -74,7 +70,7 @@ std::string text_of(py::handle object);  // what Python prints, cut to 60 charac
 class Array {
  public:
   Array() = default;
-  Array(const char* op, const char* name, py::array array);
+  Array(const char* op, const char* name, NdArray array);
 
   explicit operator bool() const { return static_cast<bool>(object_); }
   const char* name() const { return name_; }
@@ -88,7 +84,7 @@ class Array {
   template <class T>
   T* data();
 
-  py::array object() const { return py::reinterpret_borrow<py::array>(object_); }
+  NdArray object() const { return py::reinterpret_borrow<NdArray>(object_); }
 
   // Each throws a ValueError that names the argument when the shape is another.
   void expect_rank(int rank, const char* meaning) const;
@@ -115,12 +111,12 @@ class Kept {
   Kept(const Kept&) = delete;
   Kept& operator=(const Kept&) = delete;
 
-  void add(const py::array& array) {
+  void add(const NdArray& array) {
     if (size_ == kMostArguments) py::pybind11_fail("an op keeps too many arrays");
     arrays_[size_++] = array.inc_ref().ptr();
   }
   int size() const { return size_; }
-  py::array operator[](int i) const { return py::reinterpret_borrow<py::array>(arrays_[i]); }
+  NdArray operator[](int i) const { return py::reinterpret_borrow<NdArray>(arrays_[i]); }
 
  private:
   int size_ = 0;
@@ -177,7 +173,7 @@ class Call {
 
  private:
   Array open(const char* name, py::handle object, bool may_be_empty = false);
-  void expect_apart(const char* name, const py::array& out, bool in_place) const;
+  void expect_apart(const char* name, const NdArray& out, bool in_place) const;
   Array take(const char* name, py::handle out, const Shape& shape, const py::dtype& dtype,
              bool in_place);
   const char* op_;
@@ -187,7 +183,7 @@ class Call {
 };
 
 // A contiguous array from the memory pool; `name` is for the message of a MemoryError.
-py::array pool_array(const char* op, const char* name, const Shape& shape, const py::dtype& dtype);
+NdArray pool_array(const char* op, const char* name, const Shape& shape, const py::dtype& dtype);
 
 // Work above this is worth letting other Python threads run.
 constexpr double kReleaseGil = 10000;  // nanoseconds

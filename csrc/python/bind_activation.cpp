@@ -4,7 +4,7 @@ namespace pynet {
 namespace {
 
 template <class Pair>
-py::array forward(const char* op, const Pair& kernel, py::object x_object, py::object out) {
+NdArray forward(const char* op, const Pair& kernel, py::object x_object, py::object out) {
   Call call(op);
   Array x = call.array("x", x_object);
   return call.dispatch([&](auto zero) {
@@ -16,7 +16,7 @@ py::array forward(const char* op, const Pair& kernel, py::object x_object, py::o
 }
 
 template <class Pair>
-py::array backward(const char* op, const Pair& kernel, py::object dout_object, py::object y_object,
+NdArray backward(const char* op, const Pair& kernel, py::object dout_object, py::object y_object,
                    py::object out, bool add) {
   Call call(op);
   Array y = call.array("y", y_object), dout = call.follower("dout", dout_object);
@@ -33,19 +33,19 @@ py::array backward(const char* op, const Pair& kernel, py::object dout_object, p
   });
 }
 
-py::array relu(py::object x, py::object out) { return forward("relu", kernels().relu, x, out); }
-py::array sigmoid(py::object x, py::object out) {
+NdArray relu(py::object x, py::object out) { return forward("relu", kernels().relu, x, out); }
+NdArray sigmoid(py::object x, py::object out) {
   return forward("sigmoid", kernels().sigmoid, x, out);
 }
-py::array tanh(py::object x, py::object out) { return forward("tanh", kernels().tanh, x, out); }
+NdArray tanh(py::object x, py::object out) { return forward("tanh", kernels().tanh, x, out); }
 
-py::array relu_backward(py::object dout, py::object y, py::object out, bool add) {
+NdArray relu_backward(py::object dout, py::object y, py::object out, bool add) {
   return backward("relu_backward", kernels().relu_backward, dout, y, out, add);
 }
-py::array sigmoid_backward(py::object dout, py::object y, py::object out, bool add) {
+NdArray sigmoid_backward(py::object dout, py::object y, py::object out, bool add) {
   return backward("sigmoid_backward", kernels().sigmoid_backward, dout, y, out, add);
 }
-py::array tanh_backward(py::object dout, py::object y, py::object out, bool add) {
+NdArray tanh_backward(py::object dout, py::object y, py::object out, bool add) {
   return backward("tanh_backward", kernels().tanh_backward, dout, y, out, add);
 }
 
@@ -70,7 +70,7 @@ Rule rule_of(const Call& call, py::handle name) {
   fail_value(call.op(), "name", "expected one of " + names + ", got " + text_of(name));
 }
 
-py::array activation(py::object x_object, py::object name, py::object alpha_object,
+NdArray activation(py::object x_object, py::object name, py::object alpha_object,
                      py::object beta_object, py::object out) {
   Call call("activation");
   Array x = call.array("x", x_object);
@@ -85,7 +85,7 @@ py::array activation(py::object x_object, py::object name, py::object alpha_obje
   });
 }
 
-py::array activation_backward(py::object dout_object, py::object x_object, py::object name,
+NdArray activation_backward(py::object dout_object, py::object x_object, py::object name,
                               py::object alpha_object, py::object beta_object, py::object out,
                               bool add) {
   Call call("activation_backward");

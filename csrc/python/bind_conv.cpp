@@ -101,7 +101,7 @@ struct Inputs {
   }
 };
 
-py::array conv2d(py::object x, py::object W, py::object b, py::object stride, py::object pad,
+NdArray conv2d(py::object x, py::object W, py::object b, py::object stride, py::object pad,
                  py::object dilation, py::object groups, bool relu, py::object out) {
   Call call("conv2d");
   Inputs in(call, x, W, b, window_of(call, stride, pad, dilation), groups);
@@ -153,7 +153,7 @@ py::tuple conv2d_max_pool2d(py::object x, py::object W, py::object b, py::object
   });
 }
 
-py::array conv2d_dx(py::object dout_object, py::object W_object, py::object x_shape_object,
+NdArray conv2d_dx(py::object dout_object, py::object W_object, py::object x_shape_object,
                     py::object stride, py::object pad, py::object dilation, py::object groups,
                     py::object out, bool add) {
   Call call("conv2d_dx");
@@ -175,7 +175,7 @@ py::array conv2d_dx(py::object dout_object, py::object W_object, py::object x_sh
   });
 }
 
-py::array conv2d_dW(py::object dout_object, py::object x_object, py::object W_shape_object,
+NdArray conv2d_dW(py::object dout_object, py::object x_object, py::object W_shape_object,
                     py::object stride, py::object pad, py::object dilation, py::object groups,
                     py::object out) {
   Call call("conv2d_dW");
@@ -206,7 +206,7 @@ ConvShape column_shape(const Call& call, const char* x_name, const Shape& x_shap
 
 Shape columns(const ConvShape& s) { return {s.N * s.OH * s.OW, s.C * s.FH * s.FW}; }
 
-py::array im2col(py::object x_object, py::object FH, py::object FW, py::object stride,
+NdArray im2col(py::object x_object, py::object FH, py::object FW, py::object stride,
                  py::object pad, py::object dilation) {
   Call call("im2col");
   Array x = call.array("x", x_object);
@@ -221,7 +221,7 @@ py::array im2col(py::object x_object, py::object FH, py::object FW, py::object s
   });
 }
 
-py::array col2im(py::object col_object, py::object x_shape_object, py::object FH, py::object FW,
+NdArray col2im(py::object col_object, py::object x_shape_object, py::object FH, py::object FW,
                  py::object stride, py::object pad, py::object dilation) {
   Call call("col2im");
   Array col = call.array("col", col_object);

@@ -3,7 +3,7 @@
 namespace pynet {
 namespace {
 
-py::array add(py::object a_object, py::object b_object, py::object out) {
+NdArray add(py::object a_object, py::object b_object, py::object out) {
   Call call("add");
   Array a = call.array("a", a_object), b = call.array("b", b_object);
   b.expect_shape(a.shape(), "like a");
@@ -15,7 +15,7 @@ py::array add(py::object a_object, py::object b_object, py::object out) {
   });
 }
 
-py::array scale(py::object x_object, py::object alpha_object, py::object out) {
+NdArray scale(py::object x_object, py::object alpha_object, py::object out) {
   Call call("scale");
   Array x = call.array("x", x_object);
   const double alpha = call.number("alpha", alpha_object);
@@ -27,7 +27,7 @@ py::array scale(py::object x_object, py::object alpha_object, py::object out) {
   });
 }
 
-py::array clip(py::object x_object, py::object low_object, py::object high_object, py::object out) {
+NdArray clip(py::object x_object, py::object low_object, py::object high_object, py::object out) {
   Call call("clip");
   Array x = call.array("x", x_object);
   const double low = call.number("low", low_object), high = call.number("high", high_object);

@@ -4,7 +4,7 @@ namespace pynet {
 namespace {
 
 // C = alpha op(A) op(B) + beta C + bias, for matrices or for stacks of them.
-py::array gemm(py::object A_object, py::object B_object, py::object bias_object, bool trans_a,
+NdArray gemm(py::object A_object, py::object B_object, py::object bias_object, bool trans_a,
                bool trans_b, py::object alpha_object, py::object beta_object, bool relu,
                py::object out) {
   Call call("gemm");

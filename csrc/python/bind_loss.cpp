@@ -11,7 +11,7 @@ index_t row_length(const char* op, const Array& x) {
 }
 
 template <class Pair>
-py::array forward(const char* op, const Pair& kernel, py::object x_object) {
+NdArray forward(const char* op, const Pair& kernel, py::object x_object) {
   Call call(op);
   Array x = call.array("x", x_object);
   const index_t D = row_length(op, x);
@@ -24,7 +24,7 @@ py::array forward(const char* op, const Pair& kernel, py::object x_object) {
 }
 
 template <class Pair>
-py::array backward(const char* op, const Pair& kernel, py::object dout_object,
+NdArray backward(const char* op, const Pair& kernel, py::object dout_object,
                    py::object y_object) {
   Call call(op);
   Array y = call.array("y", y_object), dout = call.follower("dout", dout_object);
@@ -38,12 +38,12 @@ py::array backward(const char* op, const Pair& kernel, py::object dout_object,
   });
 }
 
-py::array softmax(py::object x) { return forward("softmax", kernels().softmax, x); }
-py::array log_softmax(py::object x) { return forward("log_softmax", kernels().log_softmax, x); }
-py::array softmax_backward(py::object dout, py::object y) {
+NdArray softmax(py::object x) { return forward("softmax", kernels().softmax, x); }
+NdArray log_softmax(py::object x) { return forward("log_softmax", kernels().log_softmax, x); }
+NdArray softmax_backward(py::object dout, py::object y) {
   return backward("softmax_backward", kernels().softmax_backward, dout, y);
 }
-py::array log_softmax_backward(py::object dout, py::object y) {
+NdArray log_softmax_backward(py::object dout, py::object y) {
   return backward("log_softmax_backward", kernels().log_softmax_backward, dout, y);
 }
 
@@ -102,7 +102,7 @@ py::tuple softmax_cross_entropy(py::object x_object, py::object t_object) {
   });
 }
 
-py::array softmax_cross_entropy_backward(py::object y_object, py::object t_object,
+NdArray softmax_cross_entropy_backward(py::object y_object, py::object t_object,
                                          py::object scale_object) {
   Call call("softmax_cross_entropy_backward");
   Array y = call.array("y", y_object);
@@ -154,7 +154,7 @@ double squared_error(py::object y_object, py::object t_object) {
   });
 }
 
-py::array pair_loss_backward(const char* op, py::object y_object, py::object t_object,
+NdArray pair_loss_backward(const char* op, py::object y_object, py::object t_object,
                              py::object scale_object) {
   Call call(op);
   Array y = call.array("y", y_object), t = call.follower("t", t_object);
@@ -169,10 +169,10 @@ py::array pair_loss_backward(const char* op, py::object y_object, py::object t_o
     return dx.object();
   });
 }
-py::array sigmoid_cross_entropy_backward(py::object y, py::object t, py::object scale) {
+NdArray sigmoid_cross_entropy_backward(py::object y, py::object t, py::object scale) {
   return pair_loss_backward("sigmoid_cross_entropy_backward", y, t, scale);
 }
-py::array squared_error_backward(py::object y, py::object t, py::object scale) {
+NdArray squared_error_backward(py::object y, py::object t, py::object scale) {
   return pair_loss_backward("squared_error_backward", y, t, scale);
 }
 

@@ -195,7 +195,7 @@ py::tuple local_response_norm(py::object x_object, py::object n, py::object k_ob
   });
 }
 
-py::array local_response_norm_backward(py::object dout_object, py::object x_object,
+NdArray local_response_norm_backward(py::object dout_object, py::object x_object,
                                        py::object y_object, py::object scale_object, py::object n,
                                        py::object alpha, py::object beta, py::object out,
                                        bool add) {

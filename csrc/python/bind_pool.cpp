@@ -67,7 +67,7 @@ py::tuple max_pool2d(py::object x_object, py::object kernel, py::object stride, 
   });
 }
 
-py::array max_pool2d_backward(py::object dout_object, py::object arg_object, py::object x_shape,
+NdArray max_pool2d_backward(py::object dout_object, py::object arg_object, py::object x_shape,
                               py::object kernel, py::object stride, py::object pad,
                               py::object y_object, py::object out, bool add) {
   Call call("max_pool2d_backward");
@@ -91,7 +91,7 @@ py::array max_pool2d_backward(py::object dout_object, py::object arg_object, py:
   });
 }
 
-py::array avg_pool(Call& call, Array& x, const PoolShape& s, bool count_pad, const Shape& y_shape) {
+NdArray avg_pool(Call& call, Array& x, const PoolShape& s, bool count_pad, const Shape& y_shape) {
   return call.dispatch([&](auto zero) {
     using T = decltype(zero);
     Array y = call.output<T>("out", py::none(), y_shape);
@@ -100,7 +100,7 @@ py::array avg_pool(Call& call, Array& x, const PoolShape& s, bool count_pad, con
   });
 }
 
-py::array avg_pool_backward(Call& call, Array& dout, const PoolShape& s, bool count_pad,
+NdArray avg_pool_backward(Call& call, Array& dout, const PoolShape& s, bool count_pad,
                             py::object out, Grad grad) {
   return call.dispatch([&](auto zero) {
     using T = decltype(zero);
@@ -111,7 +111,7 @@ py::array avg_pool_backward(Call& call, Array& dout, const PoolShape& s, bool co
   });
 }
 
-py::array avg_pool2d(py::object x_object, py::object kernel, py::object stride, py::object pad,
+NdArray avg_pool2d(py::object x_object, py::object kernel, py::object stride, py::object pad,
                      bool count_pad) {
   Call call("avg_pool2d");
   Array x = call.array("x", x_object);
@@ -120,7 +120,7 @@ py::array avg_pool2d(py::object x_object, py::object kernel, py::object stride, 
   return avg_pool(call, x, s, count_pad, out_shape(s));
 }
 
-py::array avg_pool2d_backward(py::object dout_object, py::object x_shape, py::object kernel,
+NdArray avg_pool2d_backward(py::object dout_object, py::object x_shape, py::object kernel,
                               py::object stride, py::object pad, bool count_pad, py::object out,
                               bool add) {
   Call call("avg_pool2d_backward");
@@ -132,14 +132,14 @@ py::array avg_pool2d_backward(py::object dout_object, py::object x_shape, py::ob
   return avg_pool_backward(call, dout, s, count_pad, out, grad);
 }
 
-py::array global_avg_pool2d(py::object x_object) {
+NdArray global_avg_pool2d(py::object x_object) {
   Call call("global_avg_pool2d");
   Array x = call.array("x", x_object);
   x.expect_rank(4, "(N, C, H, W)");
   return avg_pool(call, x, whole_image(x.shape()), true, {x.shape(0), x.shape(1)});
 }
 
-py::array global_avg_pool2d_backward(py::object dout_object, py::object x_shape, py::object out,
+NdArray global_avg_pool2d_backward(py::object dout_object, py::object x_shape, py::object out,
                                      bool add) {
   Call call("global_avg_pool2d_backward");
   Array dout = call.array("dout", dout_object);

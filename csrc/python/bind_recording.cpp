@@ -23,13 +23,13 @@ class RecordedStep {
   std::size_t first_copy() const { return recording_.first_copy(); }
   std::size_t bytes() const { return recording_.bytes(); }
 
-  void hold(const py::array& array) {
+  void hold(const NdArray& array) {
     recording_.hold(array.data(), static_cast<std::size_t>(array.nbytes()));
     held_.append(array);
   }
 
   // classes: t holds class numbers below it; 0: t holds numbers of the data type of x.
-  void set_inputs(const py::array& x, const py::array& t, index_t classes) {
+  void set_inputs(const NdArray& x, const NdArray& t, index_t classes) {
     x_ = Array("step", "x", x);
     t_ = Array("step", "t", t);
     classes_ = classes;
@@ -40,7 +40,7 @@ class RecordedStep {
 
   // Takes a batch. False, and nothing taken, where its shape is another or t of another kind.
   bool feed(const py::object& x_object, const py::object& t_object) {
-    if (!py::isinstance<py::array>(x_object) || !py::isinstance<py::array>(t_object)) return false;
+    if (!py::isinstance<NdArray>(x_object) || !py::isinstance<NdArray>(t_object)) return false;
     Call call("step");
     Array x = call.array("x", x_object), t = call.follower("t", t_object);
     if (x.shape() != x_.shape() || t.shape() != t_.shape() || !of_kind(t)) return false;
@@ -56,7 +56,7 @@ class RecordedStep {
   }
 
   // Copies the rows `index` of all samples in. False where feed() has to do it.
-  bool feed_rows(const py::array& all_x, const py::array& all_t, const py::array& index_array) {
+  bool feed_rows(const NdArray& all_x, const NdArray& all_t, const NdArray& index_array) {
     Call call("step");
     Array index(call.op(), "index", index_array), x(call.op(), "x", all_x), t("step", "t", all_t);
     if (!same_rows(x, x_) || !same_rows(t, t_) || !same_data(x, x_) || !same_data(t, t_) ||
@@ -76,7 +76,7 @@ class RecordedStep {
     last = std::min(last, recording_.size());
     // Alive meanwhile, whatever other threads hand over; an update that is played apart needs no x.
     const py::object x = std::move(given_);
-    const void* input = x ? py::reinterpret_borrow<py::array>(x).data() : nullptr;
+    const void* input = x ? py::reinterpret_borrow<NdArray>(x).data() : nullptr;
     py::gil_scoped_release release;
     return recording_.play(first, last, input);
   }
@@ -125,9 +125,9 @@ class RecordedStep {
     return a.size() == b.size() && !a.empty() && std::equal(a.begin() + 1, a.end(), b.begin() + 1);
   }
   static bool same_data(const Array& all, const Array& batch) {
-    const py::array array = all.object();
+    const NdArray array = all.object();
     return array.dtype().equal(batch.object().dtype()) &&
-           (array.flags() & py::array::c_style) == py::array::c_style;
+           (array.flags() & NdArray::c_style) == NdArray::c_style;
   }
   static void gather(const Array& to, const char* from, const std::int64_t* rows) {
     const std::size_t count = static_cast<std::size_t>(to.shape(0));

@@ -29,7 +29,7 @@ double norm(py::object x_object) {
   return std::sqrt(squares);
 }
 
-py::array sum_channels(py::object x_object, py::object out) {
+NdArray sum_channels(py::object x_object, py::object out) {
   Call call("sum_channels");
   Array x = call.array("x", x_object);
   if (x.ndim() != 2 && x.ndim() != 4) {

@@ -36,7 +36,7 @@ ResampleGrid<T> grid(const Call& call, const char* name, const Shape& x, Taps& r
   return g;
 }
 
-py::array resample2d(py::object x_object, py::object rows_object, py::object row_weights,
+NdArray resample2d(py::object x_object, py::object rows_object, py::object row_weights,
                      py::object columns_object, py::object column_weights, py::object fill_object,
                      py::object out) {
   Call call("resample2d");
@@ -54,7 +54,7 @@ py::array resample2d(py::object x_object, py::object rows_object, py::object row
   });
 }
 
-py::array resample2d_backward(py::object dout_object, py::object rows_object,
+NdArray resample2d_backward(py::object dout_object, py::object rows_object,
                               py::object row_weights, py::object columns_object,
                               py::object column_weights, py::object x_shape, py::object out,
                               bool add) {

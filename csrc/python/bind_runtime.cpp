@@ -3,7 +3,7 @@
 namespace pynet {
 namespace {
 
-py::array empty(py::object shape_object, py::object dtype_object) {
+NdArray empty(py::object shape_object, py::object dtype_object) {
   Call call("empty");
   if (PyIndex_Check(shape_object.ptr())) shape_object = py::make_tuple(shape_object);
   const int rank =

@@ -1,0 +1,93 @@
+// The loop of every element-by-element kernel: arrays in, arrays out, a function of one element.
+//
+//   for_elements("add", n, [=] __device__(T& y, T a, T b) { y = a + b; }, out(y), in(a), in(b));
+//
+// A thread takes 16 bytes of each array at a time where all of them are aligned to that, and goes
+// on by the whole grid: neighbouring threads read neighbouring memory, in the widest loads there are.
+#pragma once
+
+#include <cstdint>
+
+#include "cuda/device.h"
+
+namespace pynet::cuda {
+
+template <class T, int W>
+struct alignas(sizeof(T) * W) Pack {
+  T lane[W];
+};
+
+// W elements of an array, in registers while the function sees them.
+template <class T, int W, bool READ, bool WRITE>
+struct Slot {
+  T* place;
+  Pack<T, W> pack;
+  PYNET_INLINE Slot(T* p) : place(p) {
+    if constexpr (READ) pack = *reinterpret_cast<const Pack<T, W>*>(p);
+  }
+  PYNET_INLINE void close() const {
+    if constexpr (WRITE) *reinterpret_cast<Pack<T, W>*>(place) = pack;
+  }
+};
+
+template <class T, bool READ, bool WRITE>
+struct Port {
+  using type = T;
+  T* p;
+  template <int W>
+  PYNET_INLINE Slot<T, W, READ, WRITE> open(index_t i) const {
+    return Slot<T, W, READ, WRITE>(p + i);
+  }
+};
+template <class T>
+Port<T, true, false> in(const T* p) {
+  return {const_cast<T*>(p)};
+}
+template <class T>
+Port<T, false, true> out(T* p) {
+  return {p};
+}
+template <class T>
+Port<T, true, true> in_out(T* p) {
+  return {p};
+}
+
+template <int W, class F, class... S>
+PYNET_INLINE void call_on(const F& f, S... slot) {
+#pragma unroll
+  for (int k = 0; k < W; ++k) f(slot.pack.lane[k]...);
+  (slot.close(), ...);
+}
+
+template <int W, class F, class... P>
+__global__ void elements_kernel(index_t n, F f, P... port) {
+  const index_t thread = static_cast<index_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+  const index_t threads = static_cast<index_t>(gridDim.x) * blockDim.x;
+  const index_t whole = n / W * W;
+  for (index_t i = thread * W; i < whole; i += threads * W) {
+    call_on<W>(f, port.template open<W>(i)...);
+  }
+  if (W > 1 && thread < n - whole) call_on<1>(f, port.template open<1>(whole + thread)...);
+}
+
+template <class T>
+bool is_aligned(const T* p, int elements) {
+  return reinterpret_cast<std::uintptr_t>(p) % (sizeof(T) * static_cast<std::size_t>(elements)) == 0;
+}
+
+// The first port's element decides how many go into 16 bytes.
+template <class F, class First, class... P>
+void for_elements(const char* op, index_t n, const F& f, First first, P... port) {
+  if (n <= 0) return;
+  constexpr int W = 16 / static_cast<int>(sizeof(typename First::type));
+  constexpr int kThreads = 256;
+  const index_t wanted = ceil_div(ceil_div(n, W), kThreads), most = 8 * processors();
+  const dim3 grid(static_cast<unsigned>(wanted < most ? wanted : most));
+  if (is_aligned(first.p, W) && (is_aligned(port.p, W) && ...)) {
+    launch(op, elements_kernel<W, F, First, P...>, grid, kThreads, n, f, first, port...);
+  } else {
+    launch(op, elements_kernel<1, F, First, P...>, grid, kThreads, n, f, first, port...);
+  }
+}
+
+}  // namespace pynet::cuda
