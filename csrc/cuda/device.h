@@ -1,25 +1,22 @@
-// What every .cu file begins with: streams, checked calls and launches.
+// What every .cu file begins with: the words in which kernels and their launches are written.
 //
 // The files are compiled twice: by nvcc for GPUs, and by a C++ compiler for the executor in
 // tests/cuda_host, which runs the same kernels on the CPU, thread by thread, under sanitizers. What
 // nvcc spells in its own way (the launch, shared memory) is here and nowhere else.
 #pragma once
 
-#include <cuda_runtime.h>
-
-#include <cstddef>
-#include <stdexcept>
-#include <string>
-
+#include "cuda/runtime/device.h"
 #include "pynet/kernels.h"
 
 #if defined(__CUDACC__)
 // Memory of the block, of one type: `name` is a reference to it.
 #define PYNET_SHARED(Type, name) __shared__ Type name
 #define PYNET_INLINE __device__ __forceinline__
+#define PYNET_UNROLL _Pragma("unroll")
 #else
 #include "executor.h"
 #define PYNET_INLINE inline __attribute__((always_inline))
+#define PYNET_UNROLL
 #endif
 
 // A kernel of the table: after NAME_plan and NAME_run, which are templates over the data type.
@@ -30,28 +27,7 @@
 
 namespace pynet::cuda {
 
-// A call of the CUDA runtime that failed. Python sees pynet.CudaError.
-class Error : public std::runtime_error {
- public:
-  Error(cudaError_t code, const char* what);
-  const cudaError_t code;
-};
-
-// Throws an Error that names `what`, an op or a call, unless code is cudaSuccess.
-inline void check(cudaError_t code, const char* what) {
-  if (code != cudaSuccess) throw Error(code, what);
-}
-
-// The stream of this thread: each has one, made when it is first asked for.
-cudaStream_t stream();
-void synchronize();  // waits for this thread's stream, and throws what its kernels reported
-
-// Multiprocessors of the device: how many blocks are worth launching.
-int processors();
-
-// One launch, on this thread's stream. With PYNET_CUDA_SYNC=1 it waits, so that an error names its
-// op.
-void after_launch(const char* op);
+// One launch, on this thread's stream.
 template <class... Parameter, class... Argument>
 void launch(const char* op, void (*kernel)(Parameter...), dim3 grid, dim3 block,
             Argument... argument) {

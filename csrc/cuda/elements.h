@@ -54,7 +54,7 @@ Port<T, true, true> in_out(T* p) {
 
 template <int W, class F, class... S>
 PYNET_INLINE void call_on(const F& f, S... slot) {
-#pragma unroll
+PYNET_UNROLL
   for (int k = 0; k < W; ++k) f(slot.pack.lane[k]...);
   (slot.close(), ...);
 }
@@ -75,11 +75,17 @@ bool is_aligned(const T* p, int elements) {
   return reinterpret_cast<std::uintptr_t>(p) % (sizeof(T) * static_cast<std::size_t>(elements)) == 0;
 }
 
-// The first port's element decides how many go into 16 bytes.
+constexpr std::size_t largest(std::size_t a) { return a; }
+template <class... Rest>
+constexpr std::size_t largest(std::size_t a, std::size_t b, Rest... rest) {
+  return largest(a > b ? a : b, rest...);
+}
+
+// As many elements at a time as the largest kind has in 16 bytes.
 template <class F, class First, class... P>
 void for_elements(const char* op, index_t n, const F& f, First first, P... port) {
   if (n <= 0) return;
-  constexpr int W = 16 / static_cast<int>(sizeof(typename First::type));
+  constexpr int W = 16 / static_cast<int>(largest(sizeof(typename First::type), sizeof(typename P::type)...));
   constexpr int kThreads = 256;
   const index_t wanted = ceil_div(ceil_div(n, W), kThreads), most = 8 * processors();
   const dim3 grid(static_cast<unsigned>(wanted < most ? wanted : most));

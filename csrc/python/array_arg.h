@@ -20,43 +20,12 @@
 
 #include "pynet/runtime.h"
 #include "python/ndarray.h"
+#include "python/shape.h"
+#if defined(PYNET_CUDA_MODULE)
+#include "cuda/runtime/numbers.h"
+#endif
 
 namespace pynet {
-
-// The sizes of an array, without an allocation: an op on a few elements takes as long as one.
-class Shape {
- public:
-  Shape() = default;
-  Shape(std::initializer_list<index_t> sizes) : Shape(sizes.begin(), sizes.size()) {}
-  Shape(const index_t* sizes, std::size_t rank) : rank_(rank < kMost ? rank : kMost) {
-    std::copy(sizes, sizes + rank_, sizes_);
-  }
-  Shape(const Shape& other) : Shape(other.sizes_, other.rank_) {}
-  Shape& operator=(const Shape& other) {
-    rank_ = other.rank_;
-    std::copy(other.begin(), other.end(), sizes_);
-    return *this;
-  }
-
-  void push_back(index_t size) {
-    if (rank_ < kMost) sizes_[rank_++] = size;
-  }
-  index_t operator[](std::size_t axis) const { return sizes_[axis]; }
-  index_t& operator[](std::size_t axis) { return sizes_[axis]; }
-  const index_t* begin() const { return sizes_; }
-  const index_t* end() const { return sizes_ + rank_; }
-  std::size_t size() const { return rank_; }
-  bool empty() const { return rank_ == 0; }
-  bool operator==(const Shape& other) const {
-    return std::equal(begin(), end(), other.begin(), other.end());
-  }
-  bool operator!=(const Shape& other) const { return !(*this == other); }
-
- private:
-  static constexpr std::size_t kMost = 64;  // NumPy's largest rank
-  std::size_t rank_ = 0;
-  index_t sizes_[kMost];
-};
 
 std::string repr(const Shape& shape);    // "(2, 3)"
 std::string text_of(py::handle object);  // what Python prints, cut to 60 characters
@@ -189,18 +158,25 @@ NdArray pool_array(const char* op, const char* name, const Shape& shape, const p
 constexpr double kReleaseGil = 10000;  // nanoseconds
 
 template <template <class> class Args, class T>
-void run(const KernelPair<Args>& pair, const Args<T>& args) {
+void run(const KernelPair<Args>& pair, Args<T> args) {
   const Kernel<Args<T>>& kernel = pick<Args>(pair, args);
   const Work work = kernel.plan(args);
   if (Recording* recording = Recording::current()) {
     if (!recording->take(pair, kernel, args, work)) return;
   }
+#if defined(PYNET_CUDA_MODULE)
+  cuda::BorrowedNumbers<Args<T>> numbers(&args);
+  py::gil_scoped_release release;
+  launch(kernel, args, work);
+  numbers.bring_back();
+#else
   if (work.cost > kReleaseGil) {
     py::gil_scoped_release release;
     launch(kernel, args, work);
   } else {
     launch(kernel, args, work);
   }
+#endif
 }
 
 // --- templates -----------------------------------------------------------------------------------

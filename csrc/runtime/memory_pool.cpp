@@ -11,52 +11,16 @@
 #include "pynet/runtime.h"
 #include "runtime/arena.h"
 #include "runtime/fork.h"
-
-#if defined(__linux__)
-#include <sys/mman.h>
-#include <sys/sysinfo.h>
-#endif
-#if defined(__GLIBC__)
-#include <malloc.h>
+#if defined(PYNET_CUDA_MODULE)
+#include "cuda/runtime/system_blocks.h"
+#else
+#include "runtime/system_blocks.h"
 #endif
 
 namespace pynet {
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kSanitized = true;  // a cache would hide use after free
-#else
-constexpr bool kSanitized = false;
-#endif
-
-constexpr std::size_t kAlign = 64;
-constexpr std::size_t kHuge = std::size_t(2) << 20;
-constexpr std::size_t kLargest = std::size_t(1) << 46;
 constexpr int kClasses = 4 * 47;
-
-// What may be asked for at once: all the memory there is. A system that overcommits would promise
-// more and kill the process later.
-std::size_t largest() {
-#if defined(__linux__)
-  struct sysinfo info;
-  if (sysinfo(&info) == 0) {
-    const std::size_t unit = info.mem_unit;
-    const std::size_t bytes = (info.totalram + info.totalswap) * unit;
-    if (0 < bytes && bytes < kLargest) return bytes;
-  }
-#endif
-  return kLargest;
-}
-
-// Stands in the 64 bytes before each block, so that a block knows its class and free blocks form a
-// list without any memory of their own.
-struct alignas(kAlign) Header {
-  std::size_t bytes;  // of the whole block, header included
-  int size_class;
-  Header* next;
-  Arena* arena;  // that it belongs to, or null
-};
-static_assert(sizeof(Header) == kAlign, "the header keeps blocks aligned");
 
 // Four classes for each power of two, so that at most a fifth of a block is unused:
 // class 4*e + q holds (4 + q + 1)/4 * 2^e bytes.
@@ -72,28 +36,6 @@ int class_of(std::size_t bytes) {
 std::size_t bytes_of(int size_class) {
   const std::size_t power = std::size_t(1) << (size_class / 4);
   return power + (size_class % 4 + 1) * (power / 4);
-}
-
-Header* system_allocate(std::size_t bytes) {
-  const std::size_t align = bytes >= kHuge ? kHuge : kAlign;
-#if defined(_WIN32)
-  void* block = _aligned_malloc(bytes, align);
-#else
-  void* block = nullptr;
-  if (posix_memalign(&block, align, bytes) != 0) block = nullptr;
-#endif
-#if defined(__linux__) && defined(MADV_HUGEPAGE)
-  if (block && bytes >= kHuge) madvise(block, bytes / kHuge * kHuge, MADV_HUGEPAGE);
-#endif
-  return static_cast<Header*>(block);
-}
-
-void system_free(Header* header) noexcept {
-#if defined(_WIN32)
-  _aligned_free(header);
-#else
-  std::free(header);
-#endif
 }
 
 thread_local Arena* t_arena = nullptr;
@@ -115,24 +57,24 @@ class Pool {
  public:
   void* allocate(std::size_t wanted) {
     std::lock_guard<std::mutex> lock(mutex_);
-    return block(wanted, caching_) + 1;
+    return memory_of(block(wanted, caching_));
   }
 
   // A block is as large as its class here, even where the pool keeps none: the arena does.
   void* allocate(std::size_t wanted, Arena* arena) {
     std::lock_guard<std::mutex> lock(mutex_);
     if (wanted <= largest_) {
-      Header*& list = arena->free[class_of(wanted + sizeof(Header))];
+      Header*& list = arena->free[class_of(wanted + kBefore)];
       if (Header* header = list) {
         list = header->next;
-        return header + 1;
+        return memory_of(header);
       }
     }
     Header* header = block(wanted, true);
     arena->blocks.push_back(header);
     header->arena = arena;
     ++arena->living;
-    return header + 1;
+    return memory_of(header);
   }
 
   void drop(Arena* arena) noexcept {
@@ -151,8 +93,8 @@ class Pool {
 
   void give_back(void* given) noexcept {
     if (!given) return;
-    Header* header = static_cast<Header*>(given) - 1;
     std::lock_guard<std::mutex> lock(mutex_);
+    Header* header = header_of(given);
     Arena* arena = header->arena;
     if (arena && !arena->dropped) {
       header->next = arena->free[header->size_class];
@@ -167,8 +109,8 @@ class Pool {
   bool holds(const Arena* arena, const char* data, std::size_t bytes) {
     std::lock_guard<std::mutex> lock(mutex_);
     for (const Header* header : arena->blocks) {
-      const char* begin = reinterpret_cast<const char*>(header + 1);
-      const char* end = reinterpret_cast<const char*>(header) + header->bytes;
+      const char* begin = memory_of(header);
+      const char* end = begin + header->bytes - kBefore;
       if (begin <= data && data + bytes <= end) return true;
     }
     return false;
@@ -177,9 +119,10 @@ class Pool {
   void trim(Arena* arena, const std::vector<std::pair<const char*, const char*>>& used) {
     std::lock_guard<std::mutex> lock(mutex_);
     const auto in_use = [&](const Header* header) {
-      const char* begin = reinterpret_cast<const char*>(header);
+      const char* begin = memory_of(header);
+      const char* end = begin + header->bytes - kBefore;
       for (const auto& range : used) {
-        if (range.first < begin + header->bytes && begin < range.second) return true;
+        if (range.first < end && begin < range.second) return true;
       }
       return false;
     };
@@ -230,8 +173,8 @@ class Pool {
   // The lock is held in what follows.
   Header* block(std::size_t wanted, bool whole_class) {
     if (wanted > largest_) throw std::bad_alloc();
-    const int size_class = class_of(wanted + sizeof(Header));
-    const std::size_t bytes = whole_class ? bytes_of(size_class) : wanted + sizeof(Header);
+    const int size_class = class_of(wanted + kBefore);
+    const std::size_t bytes = whole_class ? bytes_of(size_class) : wanted + kBefore;
     Header* header = free_[size_class];
     if (header) {
       free_[size_class] = header->next;
@@ -244,7 +187,9 @@ class Pool {
       }
       if (!header) throw std::bad_alloc();
       ++stats_.system_allocations;
-      *header = Header{bytes, size_class, nullptr, nullptr};
+      header->bytes = bytes;
+      header->size_class = size_class;
+      header->arena = nullptr;
     }
     stats_.in_use += bytes;
     if (stats_.in_use > stats_.peak) stats_.peak = stats_.in_use;
@@ -269,9 +214,7 @@ class Pool {
       }
     }
     stats_.cached = 0;
-#if defined(__GLIBC__)
-    if (released > 0) malloc_trim(0);  // free() keeps what lies below blocks in use
-#endif
+    if (released > 0) system_trim();
     return released;
   }
 

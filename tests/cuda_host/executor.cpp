@@ -303,8 +303,16 @@ void Machine::enter() {
 
 }  // namespace
 
-void launch(const char* name, dim3 grid, dim3 block, const std::function<void()>& kernel) {
-  machine().run(name, grid, block, kernel);
+void in_order(Stream* stream, std::function<void()> work) {
+  if (stream && stream->capturing) {
+    stream->captured.push_back(std::move(work));
+  } else {
+    work();
+  }
+}
+void launch(const char* name, dim3 grid, dim3 block, Stream* stream,
+            std::function<void()> kernel) {
+  in_order(stream, [=] { machine().run(name, grid, block, kernel); });
 }
 std::uint64_t launches() { return machine().launches(); }
 void set_seed(std::uint64_t seed) { machine().set_seed(seed); }

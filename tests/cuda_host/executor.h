@@ -18,6 +18,7 @@
 #include <cstring>
 #include <functional>
 #include <stdexcept>
+#include <vector>
 
 #define __global__
 #define __device__
@@ -28,6 +29,10 @@
 struct dim3 {
   unsigned x, y, z;
   constexpr dim3(unsigned x_ = 1, unsigned y_ = 1, unsigned z_ = 1) : x(x_), y(y_), z(z_) {}
+};
+
+struct alignas(16) float4 {
+  float x, y, z, w;
 };
 
 namespace executor {
@@ -45,8 +50,20 @@ extern thread_local const Position* t_position;
 
 constexpr int kWarp = 32;
 
+// What a stream was told to do, instead of doing it.
+struct Graph {
+  std::vector<std::function<void()>> work;
+};
+struct Stream {
+  bool capturing = false;
+  std::vector<std::function<void()>> captured;
+};
+
+// Does the work, or lets a stream that is being captured remember it.
+void in_order(Stream* stream, std::function<void()> work);
+
 // Calls `kernel` once for every thread of the grid.
-void launch(const char* name, dim3 grid, dim3 block, const std::function<void()>& kernel);
+void launch(const char* name, dim3 grid, dim3 block, Stream* stream, std::function<void()> kernel);
 
 // How many launches and blocks there were so far; and where the random orders begin.
 std::uint64_t launches();
@@ -70,15 +87,6 @@ T exchanged(unsigned mask, T value, int from) {
   return value;
 }
 
-struct Launch {
-  const char* name;
-  dim3 grid, block;
-  template <class Kernel>
-  auto of(Kernel kernel) const {
-    return [=](auto... args) { launch(name, grid, block, [&] { kernel(args...); }); };
-  }
-};
-
 }  // namespace executor
 
 #define threadIdx (executor::t_position->thread)
@@ -86,8 +94,6 @@ struct Launch {
 #define blockDim (executor::t_position->block_size)
 #define gridDim (executor::t_position->grid_size)
 
-#define PYNET_LAUNCH(kernel, grid, block, stream) \
-  ((void)(stream), executor::Launch{#kernel, dim3(grid), dim3(block)}.of(kernel))
 #define PYNET_SHARED(Type, name)           \
   static const char name##_tag = 0;        \
   Type& name = *static_cast<Type*>(executor::shared(&name##_tag, sizeof(Type), alignof(Type)))

@@ -1,0 +1,126 @@
+#include "cuda/copy.h"
+
+#include "cuda/elements.h"
+
+namespace pynet::cuda {
+namespace {
+
+// Calls body(T{}) with the type of a kind.
+template <class Body>
+void with_type(Kind kind, const Body& body) {
+  switch (kind) {
+    case Kind::Bool:
+      return body(bool{});
+    case Kind::UInt8:
+      return body(std::uint8_t{});
+    case Kind::Int32:
+      return body(std::int32_t{});
+    case Kind::Int64:
+      return body(std::int64_t{});
+    case Kind::Float32:
+      return body(float{});
+    case Kind::Float64:
+      return body(double{});
+  }
+}
+
+template <class To, class From>
+void cast_as(To* to, const From* from, index_t n) {
+  for_elements(
+      "cast", n, [] __device__(To& y, From x) { y = static_cast<To>(x); }, out(to), in(from));
+}
+
+template <class T>
+void fill_as(T* to, T value, index_t n) {
+  for_elements(
+      "fill", n, [=] __device__(T& y) { y = value; }, out(to));
+}
+
+template <class Unit>
+__global__ void gather_kernel(Unit* to, const Unit* from, const std::int64_t* index, index_t units) {
+  const index_t row = blockIdx.y;
+  const Unit* source = from + index[row] * units;
+  for (index_t i = static_cast<index_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < units;
+       i += static_cast<index_t>(gridDim.x) * blockDim.x) {
+    to[row * units + i] = source[i];
+  }
+}
+
+template <class Unit>
+void gather_units(void* to, const void* from, const std::int64_t* index, index_t rows,
+                  index_t units) {
+  constexpr int kThreads = 128;
+  constexpr index_t kMostRows = 65535;  // of a grid's y
+  const index_t wanted = ceil_div(units, kThreads);
+  for (index_t first = 0; first < rows; first += kMostRows) {
+    const index_t count = rows - first < kMostRows ? rows - first : kMostRows;
+    launch("gather_rows", gather_kernel<Unit>,
+           dim3(static_cast<unsigned>(wanted < 32 ? wanted : 32), static_cast<unsigned>(count)),
+           kThreads, static_cast<Unit*>(to) + first * units, static_cast<const Unit*>(from),
+           index + first, units);
+  }
+}
+
+// One block: the least index wins, whichever thread finds it.
+__global__ void check_range_kernel(Report* report, const char* op, const char* argument,
+                                   const std::int64_t* numbers, index_t n, index_t limit) {
+  using Found = index_t[256];
+  PYNET_SHARED(Found, found);
+  index_t first = n;
+  for (index_t i = threadIdx.x; i < n; i += blockDim.x) {
+    if ((numbers[i] < 0 || numbers[i] >= limit) && i < first) first = i;
+  }
+  found[threadIdx.x] = first;
+  for (unsigned half = blockDim.x / 2; half > 0; half /= 2) {
+    __syncthreads();
+    if (threadIdx.x < half && found[threadIdx.x + half] < found[threadIdx.x]) {
+      found[threadIdx.x] = found[threadIdx.x + half];
+    }
+  }
+  if (threadIdx.x == 0 && found[0] < n && !report->op) {
+    *report = {op, argument, found[0], numbers[found[0]], limit};
+  }
+}
+
+}  // namespace
+
+std::size_t bytes_of(Kind kind) {
+  std::size_t bytes = 0;
+  with_type(kind, [&](auto zero) { bytes = sizeof(zero); });
+  return bytes;
+}
+
+void cast(void* to, Kind to_kind, const void* from, Kind from_kind, index_t n) {
+  with_type(to_kind, [&](auto to_zero) {
+    with_type(from_kind, [&](auto from_zero) {
+      cast_as(static_cast<decltype(to_zero)*>(to), static_cast<const decltype(from_zero)*>(from), n);
+    });
+  });
+}
+
+void fill(void* to, Kind kind, double value, index_t n) {
+  with_type(kind, [&](auto zero) {
+    fill_as(static_cast<decltype(zero)*>(to), static_cast<decltype(zero)>(value), n);
+  });
+}
+
+void gather_rows(void* to, const void* from, const std::int64_t* index, index_t rows, index_t row) {
+  const auto fits = [&](index_t unit) {
+    return row % unit == 0 && reinterpret_cast<std::uintptr_t>(to) % unit == 0 &&
+           reinterpret_cast<std::uintptr_t>(from) % unit == 0;
+  };
+  if (fits(sizeof(float4))) {
+    gather_units<float4>(to, from, index, rows, row / static_cast<index_t>(sizeof(float4)));
+  } else if (fits(sizeof(float))) {
+    gather_units<float>(to, from, index, rows, row / static_cast<index_t>(sizeof(float)));
+  } else {
+    gather_units<char>(to, from, index, rows, row);
+  }
+}
+
+void check_range(const char* op, const char* argument, const std::int64_t* numbers, index_t n,
+                 index_t limit) {
+  launch("check_range", check_range_kernel, 1, 256, report(), op, argument, numbers, n, limit);
+}
+
+}  // namespace pynet::cuda

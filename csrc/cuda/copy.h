@@ -1,0 +1,25 @@
+// What arrays on the GPU need besides the ops: other data types, one value everywhere, rows by
+// number, and a look at whether numbers are in range.
+#pragma once
+
+#include "pynet/types.h"
+
+namespace pynet::cuda {
+
+// The data types of arrays.
+enum class Kind : std::int32_t { Bool, UInt8, Int32, Int64, Float32, Float64 };
+std::size_t bytes_of(Kind kind);
+
+// to[i] = from[i], converted.
+void cast(void* to, Kind to_kind, const void* from, Kind from_kind, index_t n);
+void fill(void* to, Kind kind, double value, index_t n);
+
+// Row i of `to` is row index[i] of `from`; rows of `row` bytes, a multiple of 4 where it can be.
+void gather_rows(void* to, const void* from, const std::int64_t* index, index_t rows, index_t row);
+
+// Reports, for the next synchronize(), the first of the numbers that is not in 0 .. limit-1. op and
+// argument are names that live as long as the process.
+void check_range(const char* op, const char* argument, const std::int64_t* numbers, index_t n,
+                 index_t limit);
+
+}  // namespace pynet::cuda

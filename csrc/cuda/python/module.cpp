@@ -1,0 +1,37 @@
+// The extension module pynet._cuda: the ops of pynet._core, for arrays in the memory of a GPU. Its
+// bindings are those of _core, compiled once more for another kind of array (python/ndarray.h).
+#include "cuda/python/bind_device.h"
+#include "cuda/python/device_array.h"
+#include "cuda/runtime/device.h"
+#include "python/bind.h"
+
+namespace py = pybind11;
+
+PYBIND11_MODULE(PYNET_MODULE_NAME, m) {
+  static py::handle cuda_error =
+      py::exception<pynet::cuda::Error>(m, "CudaError", PyExc_RuntimeError).release();
+  pybind11::register_local_exception_translator([](std::exception_ptr exception) {
+    try {
+      if (exception) std::rethrow_exception(exception);
+    } catch (const pynet::cuda::Error& error) {
+      PyErr_SetString(cuda_error.ptr(), error.what());
+    } catch (const pynet::cuda::OutOfRange& error) {
+      PyErr_SetString(PyExc_IndexError, error.what());
+    } catch (const std::bad_alloc&) {
+      PyErr_SetString(PyExc_MemoryError, "[pynet] memory: expected room for scratch, got none");
+    }
+  });
+  pynet::bind_device_array(m);
+  pynet::bind_device(m);
+  pynet::bind_gemm(m);
+  pynet::bind_conv(m);
+  pynet::bind_elementwise(m);
+  pynet::bind_pool(m);
+  pynet::bind_norm(m);
+  pynet::bind_resample(m);
+  pynet::bind_dropout(m);
+  pynet::bind_reduce(m);
+  pynet::bind_activation(m);
+  pynet::bind_loss(m);
+  pynet::bind_update(m);
+}
