@@ -9,6 +9,8 @@ set(PYNET_CUDA_RUNTIME
   ${csrc}/runtime/memory_pool.cpp
   ${csrc}/runtime/recording.cpp
   ${csrc}/runtime/settings.cpp
+  ${csrc}/runtime/thread_count.cpp
+  ${csrc}/runtime/thread_team.cpp
   ${csrc}/runtime/value_memory.cpp)
 set(PYNET_CUDA_BINDINGS
   ${csrc}/cuda/python/module.cpp

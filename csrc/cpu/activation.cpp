@@ -1,5 +1,5 @@
-#include "cpu/activation_rules.h"
 #include "cpu/loop.h"
+#include "rules/activation.h"
 
 namespace pynet::PYNET_ISA {
 namespace {

@@ -5,7 +5,6 @@ namespace pynet::PYNET_ISA {
 namespace {
 
 typedef std::uint8_t vbytes32 __attribute__((vector_size(kVectorBytes / 4)));
-typedef std::uint32_t vuint32 __attribute__((vector_size(kVectorBytes)));
 typedef std::int32_t vint32_half __attribute__((vector_size(kVectorBytes / 2)));
 typedef std::uint8_t vbytes64 __attribute__((vector_size(kVectorBytes / 8)));
 

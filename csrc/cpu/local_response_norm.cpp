@@ -1,7 +1,7 @@
 // Local response normalisation: each pixel divided by a power of what its neighbouring channels
 // hold.
 #include "cpu/rows.h"
-#include "cpu/vmath.h"
+#include "rules/vmath.h"
 
 namespace pynet::PYNET_ISA {
 namespace {

@@ -2,7 +2,7 @@
 #include "cpu/loop.h"
 #include "cpu/loss_sum.h"
 #include "cpu/rows.h"
-#include "cpu/vmath.h"
+#include "rules/vmath.h"
 
 namespace pynet::PYNET_ISA {
 namespace {

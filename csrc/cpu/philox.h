@@ -10,8 +10,6 @@
 namespace pynet::PYNET_ISA {
 namespace {
 
-typedef std::uint64_t vuint64 __attribute__((vector_size(kVectorBytes)));
-
 // A group: one block of four words per 64-bit lane.
 constexpr index_t kBlocks = kVectorBytes / 8;
 constexpr index_t kGroup = 4 * kBlocks;  // words

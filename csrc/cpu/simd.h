@@ -17,6 +17,7 @@
 #endif
 
 #define PYNET_INLINE inline __attribute__((always_inline))
+#define PYNET_UNROLL _Pragma("GCC unroll 32")
 
 namespace pynet::PYNET_ISA {
 namespace {
@@ -33,6 +34,8 @@ typedef float vfloat __attribute__((vector_size(kVectorBytes)));
 typedef double vdouble __attribute__((vector_size(kVectorBytes)));
 typedef std::int32_t vint32 __attribute__((vector_size(kVectorBytes)));
 typedef std::int64_t vint64 __attribute__((vector_size(kVectorBytes)));
+typedef std::uint32_t vuint32 __attribute__((vector_size(kVectorBytes)));
+typedef std::uint64_t vuint64 __attribute__((vector_size(kVectorBytes)));
 
 // vec<T>: a vector of T. ivec<T>: integers of the same width, what comparisons return (-1 or 0).
 template <class T>
@@ -62,6 +65,16 @@ constexpr index_t kLine = 64 / static_cast<index_t>(sizeof(T));  // elements in 
 template <class T>
 PYNET_INLINE vec<T> splat(T x) {
   return x - vec<T>{};  // x - 0 is x for every x, so that only the broadcast is left; 0 + x is not
+}
+
+// A vector of the same bits.
+template <class To, class From>
+PYNET_INLINE To same_bits(From v) {
+  return (To)v;
+}
+template <class V>
+PYNET_INLINE auto first_lane(V v) {
+  return v[0];
 }
 
 // p need not be aligned.

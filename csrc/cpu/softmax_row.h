@@ -2,7 +2,7 @@
 #pragma once
 
 #include "cpu/rows.h"
-#include "cpu/vmath.h"
+#include "rules/vmath.h"
 
 namespace pynet::PYNET_ISA {
 namespace {

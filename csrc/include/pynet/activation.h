@@ -22,7 +22,7 @@ struct ActivationBackwardArgs {
 };
 
 // The members of the family: RULE(name, cost of an element, where copying it costs 1). What they
-// compute is in cpu/activation_rules.h.
+// compute is in rules/activation.h.
 #define PYNET_ACTIVATIONS(RULE) \
   RULE(celu, 3)                 \
   RULE(elu, 3)                  \

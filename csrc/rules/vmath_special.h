@@ -5,7 +5,7 @@
 // x^2 is lost: exp(-x^2) is then off by x^2 more. NaN stays NaN.
 #pragma once
 
-#include "cpu/vmath.h"
+#include "rules/vmath.h"
 
 namespace pynet::PYNET_ISA {
 namespace {
@@ -61,9 +61,9 @@ PYNET_INLINE vec<T> polynomial_by_halves(const T (&c)[COUNT], vec<T> x) {
   constexpr int even = (COUNT - 1) / 2 * 2, odd = COUNT / 2 * 2 - 1;
   const vec<T> square = x * x;
   vec<T> evens = splat(c[even]), odds = splat(c[odd]);
-#pragma GCC unroll 16
+PYNET_UNROLL
   for (int i = even - 2; i >= 0; i -= 2) evens = fma(evens, square, splat(c[i]));
-#pragma GCC unroll 16
+PYNET_UNROLL
   for (int i = odd - 2; i >= 0; i -= 2) odds = fma(odds, square, splat(c[i]));
   return fma(odds, x, evens);
 }
@@ -104,16 +104,16 @@ PYNET_INLINE vec<T> sin_of(vec<T> x, int turns) {
   const vec<T> rounded = fma(x, splat(static_cast<T>(0.6366197723675814)), splat(kRound));
   const vec<T> n = rounded - kRound;
   vec<T> r = x;
-#pragma GCC unroll 4
+PYNET_UNROLL
   for (const T part : C::kQuarter) r = fma(n, splat(-part), r);
   r = held<T>(r, static_cast<T>(-0.8), static_cast<T>(0.8));
   const vec<T> z = r * r;
   const vec<T> sine = fma(r * z, polynomial(C::kSin, z), r);
   const vec<T> cosine =
       fma(z * z, polynomial(C::kCos, z), fma(z, splat(static_cast<T>(-0.5)), splat<T>(1)));
-  const uvec<T> quarters = (uvec<T>)rounded + static_cast<uint>(turns);
+  const uvec<T> quarters = bits_of<T>(rounded) + static_cast<uint>(turns);
   const vec<T> y = (quarters & 1) != 0 ? cosine : sine;
-  return (vec<T>)((uvec<T>)y ^ ((quarters & 2) << (sizeof(T) * 8 - 2)));
+  return number_of<T>(bits_of<T>(y) ^ ((quarters & 2) << (sizeof(T) * 8 - 2)));
 }
 
 }  // namespace

@@ -5,7 +5,7 @@
 // infinity, x is held back first. At a kink dy is one of the two slopes.
 #pragma once
 
-#include "cpu/vmath_special.h"
+#include "rules/vmath_special.h"
 
 namespace pynet::PYNET_ISA {
 namespace {
@@ -198,7 +198,7 @@ struct softsign {
   static PYNET_INLINE vec<T> y(vec<T> x, T, T) {
     const vec<T> z = -above_minus_infinity<T>(minus_abs<T>(x));
     const vec<T> size = z / (1 + z);
-    return (vec<T>)((uvec<T>)size | ((uvec<T>)x & MathConstants<T>::kSign));
+    return number_of<T>(bits_of<T>(size) | (bits_of<T>(x) & MathConstants<T>::kSign));
   }
   static PYNET_INLINE vec<T> dy(vec<T> x, T, T) {
     const vec<T> u = 1 / (1 - minus_abs<T>(x));

@@ -7,13 +7,10 @@
 // every lane, so that an element's result does not depend on where in a vector it lies.
 #pragma once
 
-#include "cpu/simd.h"
+#include "rules/lanes.h"
 
 namespace pynet::PYNET_ISA {
 namespace {
-
-typedef std::uint32_t vuint32 __attribute__((vector_size(kVectorBytes)));
-typedef std::uint64_t vuint64 __attribute__((vector_size(kVectorBytes)));
 
 template <class T>
 struct MathConstants;
@@ -82,18 +79,28 @@ constexpr T kInfinity = static_cast<T>(__builtin_inf());
 template <class T>
 using uvec = typename MathConstants<T>::uvec;
 
+// The same bits as numbers and as unsigned integers.
+template <class T>
+PYNET_INLINE uvec<T> bits_of(vec<T> x) {
+  return same_bits<uvec<T>>(x);
+}
+template <class T>
+PYNET_INLINE vec<T> number_of(uvec<T> bits) {
+  return same_bits<vec<T>>(bits);
+}
+
 // c[0] + c[1] x + c[2] x^2 + ...
 template <class T, int COUNT>
 PYNET_INLINE vec<T> polynomial(const T (&c)[COUNT], vec<T> x) {
   vec<T> sum = splat(c[COUNT - 1]);
-#pragma GCC unroll 16
+PYNET_UNROLL
   for (int i = COUNT - 2; i >= 0; --i) sum = fma(sum, x, splat(c[i]));
   return sum;
 }
 
 template <class T>
 PYNET_INLINE vec<T> minus_abs(vec<T> x) {
-  return (vec<T>)((uvec<T>)x | MathConstants<T>::kSign);
+  return number_of<T>(bits_of<T>(x) | MathConstants<T>::kSign);
 }
 
 // exp(x) = 2^n * (1 + m) with |m| < 0.415; n is kept shifted to the place of the exponent.
@@ -109,14 +116,14 @@ PYNET_INLINE ExpParts<T> exp_parts(vec<T> x) {
   const vec<T> rounded = fma(x, splat(static_cast<T>(1.4426950408889634)), splat(C::kRound));
   const vec<T> n = rounded - C::kRound;
   const vec<T> r = fma(n, splat(-C::kLn2Low), fma(n, splat(-C::kLn2High), x));
-  return {fma(r * r, polynomial(C::kExp, r), r), (uvec<T>)rounded << C::kMantissa};
+  return {fma(r * r, polynomial(C::kExp, r), r), bits_of<T>(rounded) << C::kMantissa};
 }
 
 template <class T>
 PYNET_INLINE vec<T> exp_of(vec<T> x) {
   using C = MathConstants<T>;
   const ExpParts<T> e = exp_parts<T>(x);
-  vec<T> y = (vec<T>)((uvec<T>)(1 + e.m) + e.n);
+  vec<T> y = number_of<T>(bits_of<T>(1 + e.m) + e.n);
   y = x < C::kSmallestExp ? vec<T>{} : y;
   return x <= C::kLargestExp ? y : x + kInfinity<T>;  // NaN comes here too
 }
@@ -126,7 +133,7 @@ template <class T>
 PYNET_INLINE vec<T> exp_of_negative(vec<T> x) {
   using C = MathConstants<T>;
   const ExpParts<T> e = exp_parts<T>(max(splat(C::kExpIsZero), x));
-  const vec<T> power = (vec<T>)(e.n + C::kOne);  // 2^n
+  const vec<T> power = number_of<T>(e.n + C::kOne);  // 2^n
   return (1 + e.m) * power;
 }
 
@@ -136,7 +143,7 @@ PYNET_INLINE vec<T> expm1_of_negative(vec<T> x) {
   using C = MathConstants<T>;
   const vec<T> t = max(splat(-2 * C::kTanhOne), min(vec<T>{}, x));
   const ExpParts<T> e = exp_parts<T>(t);
-  const vec<T> power = (vec<T>)(e.n + C::kOne);  // 2^n
+  const vec<T> power = number_of<T>(e.n + C::kOne);  // 2^n
   return fma(power, e.m, power - 1);
 }
 
@@ -155,9 +162,9 @@ PYNET_INLINE vec<T> log_of(vec<T> x) {
   using C = MathConstants<T>;
   typedef typename C::uint uint;
   // k + bias, the exponent of x / sqrt(1/2), as an integer and as a number.
-  const uvec<T> k = ((uvec<T>)x + static_cast<uint>(C::kOne - C::kRootHalf)) >> C::kMantissa;
-  const vec<T> number = (vec<T>)(k | C::kPowerBits) - (C::kPower + C::kBias);
-  const vec<T> m = (vec<T>)((uvec<T>)x - (k << C::kMantissa) + C::kOne);
+  const uvec<T> k = (bits_of<T>(x) + static_cast<uint>(C::kOne - C::kRootHalf)) >> C::kMantissa;
+  const vec<T> number = number_of<T>(k | C::kPowerBits) - (C::kPower + C::kBias);
+  const vec<T> m = number_of<T>(bits_of<T>(x) - (k << C::kMantissa) + C::kOne);
   vec<T> y = log_of_parts<T>(m - 1, number);
   y = x < C::kSmallest ? splat(-kInfinity<T>) : y;
   y = x <= -C::kSmallest ? x - x + static_cast<T>(__builtin_nan("")) : y;
@@ -194,10 +201,10 @@ PYNET_INLINE vec<T> tanh_of(vec<T> x) {
   using C = MathConstants<T>;
   const vec<T> t = max(splat(-C::kTanhOne), minus_abs<T>(x));
   const ExpParts<T> e = exp_parts<T>(t + t);
-  const vec<T> power = (vec<T>)(e.n + C::kOne);  // 2^n
+  const vec<T> power = number_of<T>(e.n + C::kOne);  // 2^n
   const vec<T> m = fma(power, e.m, power - 1);
   const vec<T> y = quotient<T>(m, 2, m);
-  return (vec<T>)(((uvec<T>)y & ~C::kSign) | ((uvec<T>)x & C::kSign));
+  return number_of<T>((bits_of<T>(y) & ~C::kSign) | (bits_of<T>(x) & C::kSign));
 }
 
 }  // namespace
