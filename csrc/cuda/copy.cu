@@ -32,12 +32,12 @@ void cast_as(To* to, const From* from, index_t n) {
 
 template <class T>
 void fill_as(T* to, T value, index_t n) {
-  for_elements(
-      "fill", n, [=] __device__(T& y) { y = value; }, out(to));
+  for_elements("fill", n, [=] __device__(T& y) { y = value; }, out(to));
 }
 
 template <class Unit>
-__global__ void gather_kernel(Unit* to, const Unit* from, const std::int64_t* index, index_t units) {
+__global__ void gather_kernel(Unit* to, const Unit* from, const std::int64_t* index,
+                              index_t units) {
   const index_t row = blockIdx.y;
   const Unit* source = from + index[row] * units;
   for (index_t i = static_cast<index_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < units;
@@ -93,7 +93,8 @@ std::size_t bytes_of(Kind kind) {
 void cast(void* to, Kind to_kind, const void* from, Kind from_kind, index_t n) {
   with_type(to_kind, [&](auto to_zero) {
     with_type(from_kind, [&](auto from_zero) {
-      cast_as(static_cast<decltype(to_zero)*>(to), static_cast<const decltype(from_zero)*>(from), n);
+      cast_as(static_cast<decltype(to_zero)*>(to), static_cast<const decltype(from_zero)*>(from),
+              n);
     });
   });
 }

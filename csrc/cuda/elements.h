@@ -3,7 +3,8 @@
 //   for_elements("add", n, [=] __device__(T& y, T a, T b) { y = a + b; }, out(y), in(a), in(b));
 //
 // A thread takes 16 bytes of each array at a time where all of them are aligned to that, and goes
-// on by the whole grid: neighbouring threads read neighbouring memory, in the widest loads there are.
+// on by the whole grid: neighbouring threads read neighbouring memory, in the widest loads there
+// are.
 #pragma once
 
 #include <cstdint>
@@ -54,7 +55,7 @@ Port<T, true, true> in_out(T* p) {
 
 template <int W, class F, class... S>
 PYNET_INLINE void call_on(const F& f, S... slot) {
-PYNET_UNROLL
+  PYNET_UNROLL
   for (int k = 0; k < W; ++k) f(slot.pack.lane[k]...);
   (slot.close(), ...);
 }
@@ -72,7 +73,8 @@ __global__ void elements_kernel(index_t n, F f, P... port) {
 
 template <class T>
 bool is_aligned(const T* p, int elements) {
-  return reinterpret_cast<std::uintptr_t>(p) % (sizeof(T) * static_cast<std::size_t>(elements)) == 0;
+  return reinterpret_cast<std::uintptr_t>(p) % (sizeof(T) * static_cast<std::size_t>(elements)) ==
+         0;
 }
 
 constexpr std::size_t largest(std::size_t a) { return a; }
@@ -85,7 +87,8 @@ constexpr std::size_t largest(std::size_t a, std::size_t b, Rest... rest) {
 template <class F, class First, class... P>
 void for_elements(const char* op, index_t n, const F& f, First first, P... port) {
   if (n <= 0) return;
-  constexpr int W = 16 / static_cast<int>(largest(sizeof(typename First::type), sizeof(typename P::type)...));
+  constexpr int W =
+      16 / static_cast<int>(largest(sizeof(typename First::type), sizeof(typename P::type)...));
   constexpr int kThreads = 256;
   const index_t wanted = ceil_div(ceil_div(n, W), kThreads), most = 8 * processors();
   const dim3 grid(static_cast<unsigned>(wanted < most ? wanted : most));

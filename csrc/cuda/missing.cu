@@ -6,13 +6,13 @@
 
 namespace pynet::cuda {
 
-#define PYNET_MISSING(name, Args)                                              \
-  template <class T>                                                           \
-  static Work name##_plan(const Args<T>&) {                                    \
+#define PYNET_MISSING(name, Args)                                                \
+  template <class T>                                                             \
+  static Work name##_plan(const Args<T>&) {                                      \
     throw std::runtime_error("[" #name "] device: there is no CUDA kernel yet"); \
-  }                                                                            \
-  template <class T>                                                           \
-  static void name##_run(const Args<T>&, const Tile&) {}                       \
+  }                                                                              \
+  template <class T>                                                             \
+  static void name##_run(const Args<T>&, const Tile&) {}                         \
   PYNET_EXPORT(name, Args)
 
 PYNET_MISSING(gemm, GemmArgs)
@@ -39,14 +39,6 @@ PYNET_MISSING(dropout_backward, DropoutBackwardArgs)
 PYNET_MISSING(sum, SumArgs)
 PYNET_MISSING(sum_squares, SumArgs)
 PYNET_MISSING(sum_channels, SumChannelsArgs)
-PYNET_MISSING(relu, ActivationArgs)
-PYNET_MISSING(relu_backward, ActivationBackwardArgs)
-PYNET_MISSING(sigmoid, ActivationArgs)
-PYNET_MISSING(sigmoid_backward, ActivationBackwardArgs)
-PYNET_MISSING(tanh, ActivationArgs)
-PYNET_MISSING(tanh_backward, ActivationBackwardArgs)
-PYNET_MISSING(activation, RuleArgs)
-PYNET_MISSING(activation_backward, RuleBackwardArgs)
 PYNET_MISSING(softmax, SoftmaxArgs)
 PYNET_MISSING(softmax_backward, SoftmaxBackwardArgs)
 PYNET_MISSING(log_softmax, SoftmaxArgs)

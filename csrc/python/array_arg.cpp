@@ -125,7 +125,8 @@ void Array::convert(const py::dtype& dtype) {
 
 Array Call::open(const char* name, py::handle object, bool may_be_empty) {
   const bool given = py::isinstance<NdArray>(object);
-  const NdArray array = given ? py::reinterpret_borrow<NdArray>(object) : as_array(op_, name, object);
+  const NdArray array =
+      given ? py::reinterpret_borrow<NdArray>(object) : as_array(op_, name, object);
   const char kind = array ? array.dtype().kind() : 'O';
   const bool real =
       kind == 'b' || kind == 'i' || kind == 'u' || (kind == 'f' && array.dtype().itemsize() <= 8);

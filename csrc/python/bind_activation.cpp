@@ -17,7 +17,7 @@ NdArray forward(const char* op, const Pair& kernel, py::object x_object, py::obj
 
 template <class Pair>
 NdArray backward(const char* op, const Pair& kernel, py::object dout_object, py::object y_object,
-                   py::object out, bool add) {
+                 py::object out, bool add) {
   Call call(op);
   Array y = call.array("y", y_object), dout = call.follower("dout", dout_object);
   dout.expect_shape(y.shape(), "like y");
@@ -71,7 +71,7 @@ Rule rule_of(const Call& call, py::handle name) {
 }
 
 NdArray activation(py::object x_object, py::object name, py::object alpha_object,
-                     py::object beta_object, py::object out) {
+                   py::object beta_object, py::object out) {
   Call call("activation");
   Array x = call.array("x", x_object);
   const Rule rule = rule_of(call, name);
@@ -86,8 +86,8 @@ NdArray activation(py::object x_object, py::object name, py::object alpha_object
 }
 
 NdArray activation_backward(py::object dout_object, py::object x_object, py::object name,
-                              py::object alpha_object, py::object beta_object, py::object out,
-                              bool add) {
+                            py::object alpha_object, py::object beta_object, py::object out,
+                            bool add) {
   Call call("activation_backward");
   Array x = call.array("x", x_object), dout = call.follower("dout", dout_object);
   dout.expect_shape(x.shape(), "like x");

@@ -102,7 +102,7 @@ struct Inputs {
 };
 
 NdArray conv2d(py::object x, py::object W, py::object b, py::object stride, py::object pad,
-                 py::object dilation, py::object groups, bool relu, py::object out) {
+               py::object dilation, py::object groups, bool relu, py::object out) {
   Call call("conv2d");
   Inputs in(call, x, W, b, window_of(call, stride, pad, dilation), groups);
   const ConvShape& s = in.s;
@@ -154,8 +154,8 @@ py::tuple conv2d_max_pool2d(py::object x, py::object W, py::object b, py::object
 }
 
 NdArray conv2d_dx(py::object dout_object, py::object W_object, py::object x_shape_object,
-                    py::object stride, py::object pad, py::object dilation, py::object groups,
-                    py::object out, bool add) {
+                  py::object stride, py::object pad, py::object dilation, py::object groups,
+                  py::object out, bool add) {
   Call call("conv2d_dx");
   Array dout = call.follower("dout", dout_object), W = call.array("W", W_object);
   W.expect_rank(4, kFilters);
@@ -176,8 +176,8 @@ NdArray conv2d_dx(py::object dout_object, py::object W_object, py::object x_shap
 }
 
 NdArray conv2d_dW(py::object dout_object, py::object x_object, py::object W_shape_object,
-                    py::object stride, py::object pad, py::object dilation, py::object groups,
-                    py::object out) {
+                  py::object stride, py::object pad, py::object dilation, py::object groups,
+                  py::object out) {
   Call call("conv2d_dW");
   Array dout = call.follower("dout", dout_object), x = call.array("x", x_object);
   x.expect_rank(4, kImages);
@@ -206,8 +206,8 @@ ConvShape column_shape(const Call& call, const char* x_name, const Shape& x_shap
 
 Shape columns(const ConvShape& s) { return {s.N * s.OH * s.OW, s.C * s.FH * s.FW}; }
 
-NdArray im2col(py::object x_object, py::object FH, py::object FW, py::object stride,
-                 py::object pad, py::object dilation) {
+NdArray im2col(py::object x_object, py::object FH, py::object FW, py::object stride, py::object pad,
+               py::object dilation) {
   Call call("im2col");
   Array x = call.array("x", x_object);
   x.expect_rank(4, kImages);
@@ -222,7 +222,7 @@ NdArray im2col(py::object x_object, py::object FH, py::object FW, py::object str
 }
 
 NdArray col2im(py::object col_object, py::object x_shape_object, py::object FH, py::object FW,
-                 py::object stride, py::object pad, py::object dilation) {
+               py::object stride, py::object pad, py::object dilation) {
   Call call("col2im");
   Array col = call.array("col", col_object);
   const Shape x_shape = call.shape("x_shape", x_shape_object, 4);

@@ -45,7 +45,7 @@ py::tuple dropout(py::object x_object, py::object ratio_object, py::object seed,
 }
 
 NdArray dropout_backward(py::object dout_object, py::object mask_object, py::object scale_object,
-                           py::object out, bool add) {
+                         py::object out, bool add) {
   Call call("dropout_backward");
   Array dout = call.array("dout", dout_object);
   Array mask = call.follower("mask", mask_object);

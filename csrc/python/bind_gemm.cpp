@@ -5,8 +5,8 @@ namespace {
 
 // C = alpha op(A) op(B) + beta C + bias, for matrices or for stacks of them.
 NdArray gemm(py::object A_object, py::object B_object, py::object bias_object, bool trans_a,
-               bool trans_b, py::object alpha_object, py::object beta_object, bool relu,
-               py::object out) {
+             bool trans_b, py::object alpha_object, py::object beta_object, bool relu,
+             py::object out) {
   Call call("gemm");
   Array A = call.array("A", A_object), B = call.array("B", B_object);
   Array bias = call.optional("bias", bias_object);

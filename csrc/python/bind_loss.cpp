@@ -24,8 +24,7 @@ NdArray forward(const char* op, const Pair& kernel, py::object x_object) {
 }
 
 template <class Pair>
-NdArray backward(const char* op, const Pair& kernel, py::object dout_object,
-                   py::object y_object) {
+NdArray backward(const char* op, const Pair& kernel, py::object dout_object, py::object y_object) {
   Call call(op);
   Array y = call.array("y", y_object), dout = call.follower("dout", dout_object);
   const index_t D = row_length(op, y);
@@ -103,7 +102,7 @@ py::tuple softmax_cross_entropy(py::object x_object, py::object t_object) {
 }
 
 NdArray softmax_cross_entropy_backward(py::object y_object, py::object t_object,
-                                         py::object scale_object) {
+                                       py::object scale_object) {
   Call call("softmax_cross_entropy_backward");
   Array y = call.array("y", y_object);
   Labels t(call, y, t_object);
@@ -155,7 +154,7 @@ double squared_error(py::object y_object, py::object t_object) {
 }
 
 NdArray pair_loss_backward(const char* op, py::object y_object, py::object t_object,
-                             py::object scale_object) {
+                           py::object scale_object) {
   Call call(op);
   Array y = call.array("y", y_object), t = call.follower("t", t_object);
   const index_t N = batch_size(op, y);

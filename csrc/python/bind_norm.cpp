@@ -196,9 +196,8 @@ py::tuple local_response_norm(py::object x_object, py::object n, py::object k_ob
 }
 
 NdArray local_response_norm_backward(py::object dout_object, py::object x_object,
-                                       py::object y_object, py::object scale_object, py::object n,
-                                       py::object alpha, py::object beta, py::object out,
-                                       bool add) {
+                                     py::object y_object, py::object scale_object, py::object n,
+                                     py::object alpha, py::object beta, py::object out, bool add) {
   Call call("local_response_norm_backward");
   Array dout = call.follower("dout", dout_object), x = call.array("x", x_object);
   Array y = call.array("y", y_object), scale = call.follower("scale", scale_object);

@@ -68,8 +68,8 @@ py::tuple max_pool2d(py::object x_object, py::object kernel, py::object stride, 
 }
 
 NdArray max_pool2d_backward(py::object dout_object, py::object arg_object, py::object x_shape,
-                              py::object kernel, py::object stride, py::object pad,
-                              py::object y_object, py::object out, bool add) {
+                            py::object kernel, py::object stride, py::object pad,
+                            py::object y_object, py::object out, bool add) {
   Call call("max_pool2d_backward");
   // With y this is relu_backward as well, whose data type is that of y.
   Array y = call.optional("y", y_object);
@@ -101,7 +101,7 @@ NdArray avg_pool(Call& call, Array& x, const PoolShape& s, bool count_pad, const
 }
 
 NdArray avg_pool_backward(Call& call, Array& dout, const PoolShape& s, bool count_pad,
-                            py::object out, Grad grad) {
+                          py::object out, Grad grad) {
   return call.dispatch([&](auto zero) {
     using T = decltype(zero);
     Array dx = call.output<T>("out", out, {s.N, s.C, s.H, s.W});
@@ -112,7 +112,7 @@ NdArray avg_pool_backward(Call& call, Array& dout, const PoolShape& s, bool coun
 }
 
 NdArray avg_pool2d(py::object x_object, py::object kernel, py::object stride, py::object pad,
-                     bool count_pad) {
+                   bool count_pad) {
   Call call("avg_pool2d");
   Array x = call.array("x", x_object);
   x.expect_rank(4, "(N, C, H, W)");
@@ -121,8 +121,8 @@ NdArray avg_pool2d(py::object x_object, py::object kernel, py::object stride, py
 }
 
 NdArray avg_pool2d_backward(py::object dout_object, py::object x_shape, py::object kernel,
-                              py::object stride, py::object pad, bool count_pad, py::object out,
-                              bool add) {
+                            py::object stride, py::object pad, bool count_pad, py::object out,
+                            bool add) {
   Call call("avg_pool2d_backward");
   Array dout = call.array("dout", dout_object);
   const Shape shape = call.shape("x_shape", x_shape, 4);
@@ -140,7 +140,7 @@ NdArray global_avg_pool2d(py::object x_object) {
 }
 
 NdArray global_avg_pool2d_backward(py::object dout_object, py::object x_shape, py::object out,
-                                     bool add) {
+                                   bool add) {
   Call call("global_avg_pool2d_backward");
   Array dout = call.array("dout", dout_object);
   const Shape shape = call.shape("x_shape", x_shape, 4);

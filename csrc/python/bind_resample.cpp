@@ -37,8 +37,8 @@ ResampleGrid<T> grid(const Call& call, const char* name, const Shape& x, Taps& r
 }
 
 NdArray resample2d(py::object x_object, py::object rows_object, py::object row_weights,
-                     py::object columns_object, py::object column_weights, py::object fill_object,
-                     py::object out) {
+                   py::object columns_object, py::object column_weights, py::object fill_object,
+                   py::object out) {
   Call call("resample2d");
   Array x = call.array("x", x_object);
   x.expect_rank(4, "(N, C, H, W)");
@@ -54,10 +54,9 @@ NdArray resample2d(py::object x_object, py::object rows_object, py::object row_w
   });
 }
 
-NdArray resample2d_backward(py::object dout_object, py::object rows_object,
-                              py::object row_weights, py::object columns_object,
-                              py::object column_weights, py::object x_shape, py::object out,
-                              bool add) {
+NdArray resample2d_backward(py::object dout_object, py::object rows_object, py::object row_weights,
+                            py::object columns_object, py::object column_weights,
+                            py::object x_shape, py::object out, bool add) {
   Call call("resample2d_backward");
   Array dout = call.array("dout", dout_object);
   Taps rows = taps(call, "rows", rows_object, "row_weights", row_weights);

@@ -2,7 +2,8 @@
 // modules: for _core, whose arrays are NumPy's, and for _cuda, whose arrays are DeviceArrays
 // (cuda/python/device_array.h). What they need of an array is the same few words:
 //
-//   NdArray: data(), ndim(), shape(i), strides(i), size(), itemsize(), nbytes(), dtype(), writeable()
+//   NdArray: data(), ndim(), shape(i), strides(i), size(), itemsize(), nbytes(), dtype(),
+//   writeable()
 #pragma once
 
 #include <pybind11/numpy.h>

@@ -1,4 +1,5 @@
-// The rules of the optimizers: each is a rule for one element, in the order of operations of its formula.
+// The rules of the optimizers: each is a rule for one element, in the order of operations of its
+// formula.
 //
 // A rule takes its numbers from the state record once and returns what moves one vector: the
 // parameter p by its gradient g, with up to three vectors s, r, q of what it keeps between steps.
@@ -117,9 +118,8 @@ struct AdamMeans {
   PYNET_INLINE explicit AdamMeans(const UpdateState& state)
       : rest1(static_cast<T>(1 - state.a)),
         rest2(static_cast<T>(1 - state.b)),
-        rate(state.lr * first_lane(
-                 sqrt(splat(1 - power(state.b, static_cast<std::int64_t>(state.iter)))))) {
-  }
+        rate(state.lr *
+             first_lane(sqrt(splat(1 - power(state.b, static_cast<std::int64_t>(state.iter)))))) {}
 
   PYNET_INLINE void move(vec<T> g, Ref<T> m, Ref<T> v) const {
     m += rest1 * (g - m);

@@ -12,6 +12,12 @@
 namespace pynet::PYNET_ISA {
 namespace {
 
+// Of a polynomial; a function gives them, as code for a GPU cannot refer to static arrays.
+template <class T, int COUNT>
+struct Coefficients {
+  T c[COUNT];
+};
+
 template <class T>
 struct MathConstants;
 
@@ -35,10 +41,13 @@ struct MathConstants<float> {
   static constexpr uint kRootHalf = 0x3f3504f3u;  // the bits of sqrt(1/2)
   static constexpr int kBias = 127;
   // (exp(r) - 1 - r) / r^2 on |r| <= ln(2)/2
-  static constexpr float kExp[] = {0.5f, 0.166665763f, 0.0416665524f, 0.00836323295f,
-                                   0.00139262504f};
+  static constexpr Coefficients<float, 5> exp() {
+    return {{0.5f, 0.166665763f, 0.0416665524f, 0.00836323295f, 0.00139262504f}};
+  }
   // (log((1+s)/(1-s)) / s - 2) / s^2 in powers of s^2, s^2 <= 0.0295
-  static constexpr float kLog[] = {0.666666865f, 0.399887592f, 0.295809865f};
+  static constexpr Coefficients<float, 3> log() {
+    return {{0.666666865f, 0.399887592f, 0.295809865f}};
+  }
 };
 
 template <>
@@ -58,19 +67,15 @@ struct MathConstants<double> {
   static constexpr double kLn2High = 0.6931471803691238, kLn2Low = 1.9082149292705877e-10;
   static constexpr uint kRootHalf = 0x3fe6a09e667f3bcdu;
   static constexpr int kBias = 1023;
-  static constexpr double kExp[] = {0.5,
-                                    0.16666666666666669,
-                                    0.041666666666623824,
-                                    0.008333333333330039,
-                                    0.0013888888917367081,
-                                    0.00019841269863171557,
-                                    2.4801521057868204e-05,
-                                    2.7557268276905696e-06,
-                                    2.7620201591031547e-07,
-                                    2.5100472505694996e-08};
-  static constexpr double kLog[] = {0.666666666666667,   0.3999999999989889, 0.28571428626253836,
-                                    0.22222211089379496, 0.1818289243253687, 0.15331611722055008,
-                                    0.14617807153417325};
+  static constexpr Coefficients<double, 10> exp() {
+    return {{0.5, 0.16666666666666669, 0.041666666666623824, 0.008333333333330039,
+             0.0013888888917367081, 0.00019841269863171557, 2.4801521057868204e-05,
+             2.7557268276905696e-06, 2.7620201591031547e-07, 2.5100472505694996e-08}};
+  }
+  static constexpr Coefficients<double, 7> log() {
+    return {{0.666666666666667, 0.3999999999989889, 0.28571428626253836, 0.22222211089379496,
+             0.1818289243253687, 0.15331611722055008, 0.14617807153417325}};
+  }
 };
 
 template <class T>
@@ -91,10 +96,10 @@ PYNET_INLINE vec<T> number_of(uvec<T> bits) {
 
 // c[0] + c[1] x + c[2] x^2 + ...
 template <class T, int COUNT>
-PYNET_INLINE vec<T> polynomial(const T (&c)[COUNT], vec<T> x) {
-  vec<T> sum = splat(c[COUNT - 1]);
-PYNET_UNROLL
-  for (int i = COUNT - 2; i >= 0; --i) sum = fma(sum, x, splat(c[i]));
+PYNET_INLINE vec<T> polynomial(const Coefficients<T, COUNT>& of, vec<T> x) {
+  vec<T> sum = splat(of.c[COUNT - 1]);
+  PYNET_UNROLL
+  for (int i = COUNT - 2; i >= 0; --i) sum = fma(sum, x, splat(of.c[i]));
   return sum;
 }
 
@@ -116,7 +121,7 @@ PYNET_INLINE ExpParts<T> exp_parts(vec<T> x) {
   const vec<T> rounded = fma(x, splat(static_cast<T>(1.4426950408889634)), splat(C::kRound));
   const vec<T> n = rounded - C::kRound;
   const vec<T> r = fma(n, splat(-C::kLn2Low), fma(n, splat(-C::kLn2High), x));
-  return {fma(r * r, polynomial(C::kExp, r), r), bits_of<T>(rounded) << C::kMantissa};
+  return {fma(r * r, polynomial(C::exp(), r), r), bits_of<T>(rounded) << C::kMantissa};
 }
 
 template <class T>
@@ -152,7 +157,7 @@ template <class T>
 PYNET_INLINE vec<T> log_of_parts(vec<T> f, vec<T> k) {
   using C = MathConstants<T>;
   const vec<T> s = f / (2 + f), z = s * s, half = f * f * static_cast<T>(0.5);
-  const vec<T> rest = z * polynomial(C::kLog, z);
+  const vec<T> rest = z * polynomial(C::log(), z);
   // 2s = f - f^2/2 + s f^2/2: f carries the digits, what is rounded is small.
   return k * C::kLn2High - ((half - fma(s, half + rest, k * C::kLn2Low)) - f);
 }

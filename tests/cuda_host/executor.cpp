@@ -76,8 +76,7 @@ struct SharedMemory {
 // The GPU: one, so that launches from several threads take turns.
 class Machine {
  public:
-  void run(const char* name, dim3 grid, dim3 block,
-                         const std::function<void()>& kernel) {
+  void run(const char* name, dim3 grid, dim3 block, const std::function<void()>& kernel) {
     std::lock_guard<std::mutex> lock(mutex_);
     ++launches_;
     name_ = name;
@@ -310,8 +309,7 @@ void in_order(Stream* stream, std::function<void()> work) {
     work();
   }
 }
-void launch(const char* name, dim3 grid, dim3 block, Stream* stream,
-            std::function<void()> kernel) {
+void launch(const char* name, dim3 grid, dim3 block, Stream* stream, std::function<void()> kernel) {
   in_order(stream, [=] { machine().run(name, grid, block, kernel); });
 }
 std::uint64_t launches() { return machine().launches(); }

@@ -1,12 +1,12 @@
 // Runs CUDA kernels on the CPU, so that they are tested where there is no GPU.
 //
 // Included before a .cu file that a C++ compiler reads. The blocks of a launch run one after the
-// other, in random order. Each thread of a block is a fiber; at a barrier or a shuffle it gives way,
-// and who goes on is drawn at random too, so that a missing barrier shows as a wrong result in one
-// of a few runs. Under AddressSanitizer each block's shared memory is a heap block of its own size,
-// and every array one of its own: an index that is off by one is a report with the kernel's line.
-// Under ThreadSanitizer fibers count as threads that only barriers put in order: a missing barrier
-// is a data race. A barrier that some threads never reach is a BarrierError.
+// other, in random order. Each thread of a block is a fiber; at a barrier or a shuffle it gives
+// way, and who goes on is drawn at random too, so that a missing barrier shows as a wrong result in
+// one of a few runs. Under AddressSanitizer each block's shared memory is a heap block of its own
+// size, and every array one of its own: an index that is off by one is a report with the kernel's
+// line. Under ThreadSanitizer fibers count as threads that only barriers put in order: a missing
+// barrier is a data race. A barrier that some threads never reach is a BarrierError.
 //
 // Shared memory is filled with 0xFF bytes, NaN as floats, before a block begins. Warps are 32
 // threads that run in no particular order between two of their meetings: stricter than a GPU.
@@ -94,8 +94,8 @@ T exchanged(unsigned mask, T value, int from) {
 #define blockDim (executor::t_position->block_size)
 #define gridDim (executor::t_position->grid_size)
 
-#define PYNET_SHARED(Type, name)           \
-  static const char name##_tag = 0;        \
+#define PYNET_SHARED(Type, name)    \
+  static const char name##_tag = 0; \
   Type& name = *static_cast<Type*>(executor::shared(&name##_tag, sizeof(Type), alignof(Type)))
 
 inline void __syncthreads() { executor::block_barrier(); }

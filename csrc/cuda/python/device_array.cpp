@@ -18,16 +18,16 @@ cuda::Kind kind_of(const py::dtype& dtype) {
   if (kind == 'i' && bytes == 8) return cuda::Kind::Int64;
   if (kind == 'f' && bytes == 4) return cuda::Kind::Float32;
   if (kind == 'f' && bytes == 8) return cuda::Kind::Float64;
-  fail_type("DeviceArray", "dtype",
-            "expected bool, uint8, int32, int64, float32 or float64, got " +
-                std::string(py::str(dtype)));
+  fail_type(
+      "DeviceArray", "dtype",
+      "expected bool, uint8, int32, int64, float32 or float64, got " + std::string(py::str(dtype)));
 }
 
 void copy(void* to, const void* from, py::ssize_t bytes) {
   if (bytes == 0) return;
-  cuda::check(cudaMemcpyAsync(to, from, static_cast<std::size_t>(bytes), cudaMemcpyDefault,
-                              cuda::stream()),
-              "copy");
+  cuda::check(
+      cudaMemcpyAsync(to, from, static_cast<std::size_t>(bytes), cudaMemcpyDefault, cuda::stream()),
+      "copy");
 }
 
 NdArray wrap(DeviceArray array) {
@@ -91,7 +91,8 @@ void copy_into(const NdArray& to, const NdArray& from) {
 NdArray pool_array(const char* op, const char* name, const Shape& shape, const py::dtype& dtype) {
   index_t size = 1;
   for (const index_t n : shape) size *= n;
-  const std::size_t bytes = static_cast<std::size_t>(size) * static_cast<std::size_t>(dtype.itemsize());
+  const std::size_t bytes =
+      static_cast<std::size_t>(size) * static_cast<std::size_t>(dtype.itemsize());
   void* block = nullptr;
   try {
     block = pool_allocate(bytes);
@@ -210,11 +211,13 @@ DeviceArray part(const DeviceArray& a, const py::object& key) {
 // a[key] = value: an array of the same shape, from the GPU or not, or one number.
 void assign(const DeviceArray& a, const py::object& key, const py::object& value) {
   const DeviceArray to = part(a, key);
-  if (!to.writeable()) fail_value("DeviceArray", "self", "expected a writable array, got a read-only one");
+  if (!to.writeable())
+    fail_value("DeviceArray", "self", "expected a writable array, got a read-only one");
   if (py::isinstance<NdArray>(value) || py::isinstance<py::array>(value)) {
-    const NdArray from = py::isinstance<NdArray>(value)
-                             ? py::reinterpret_borrow<NdArray>(value)
-                             : to_device("DeviceArray", "value", py::reinterpret_borrow<py::array>(value));
+    const NdArray from =
+        py::isinstance<NdArray>(value)
+            ? py::reinterpret_borrow<NdArray>(value)
+            : to_device("DeviceArray", "value", py::reinterpret_borrow<py::array>(value));
     if (shape_of(from.get()) != shape_of(to)) {
       fail_value("DeviceArray", "value",
                  "expected shape " + repr(shape_of(to)) + ", got " + repr(shape_of(from.get())));
@@ -249,7 +252,8 @@ py::dict interface(const DeviceArray& a) {
 }
 
 std::string text(const DeviceArray& a) {
-  return "DeviceArray(shape=" + repr(shape_of(a)) + ", dtype=" + std::string(py::str(a.dtype())) + ")";
+  return "DeviceArray(shape=" + repr(shape_of(a)) + ", dtype=" + std::string(py::str(a.dtype())) +
+         ")";
 }
 
 }  // namespace
@@ -269,21 +273,28 @@ void bind_device_array(py::module_& m) {
       .def("astype", &astype, py::arg("dtype"))
       .def("__getitem__", &part)
       .def("__setitem__", &assign)
-      .def("__len__", [](const DeviceArray& a) {
-        if (a.shape().empty()) fail_type("DeviceArray", "self", "expected an array with axes, got shape ()");
-        return a.shape()[0];
-      })
+      .def("__len__",
+           [](const DeviceArray& a) {
+             if (a.shape().empty())
+               fail_type("DeviceArray", "self", "expected an array with axes, got shape ()");
+             return a.shape()[0];
+           })
       .def("__repr__", &text);
   // NumPy would make an array of one object of it, or compute element by element.
   const auto refuse = [](const py::args&, const py::kwargs&) -> py::object {
-    throw py::type_error("[DeviceArray] NumPy and operators compute on the CPU: x.to_numpy() "
-                         "copies x there, pynet.ops compute on the GPU");
+    throw py::type_error(
+        "[DeviceArray] NumPy and operators compute on the CPU: x.to_numpy() "
+        "copies x there, pynet.ops compute on the GPU");
   };
-  for (const char* name :
-       {"__array__", "__array_ufunc__", "__array_function__", "__add__", "__radd__", "__sub__",
-        "__rsub__", "__mul__", "__rmul__", "__truediv__", "__rtruediv__", "__matmul__",
-        "__rmatmul__", "__neg__", "__pow__", "__iadd__", "__isub__", "__imul__", "__itruediv__",
-        "__float__", "__bool__", "__lt__", "__le__", "__gt__", "__ge__"}) {
+  for (const char* name : {"__array__",    "__array_ufunc__", "__array_function__",
+                           "__add__",      "__radd__",        "__sub__",
+                           "__rsub__",     "__mul__",         "__rmul__",
+                           "__truediv__",  "__rtruediv__",    "__matmul__",
+                           "__rmatmul__",  "__neg__",         "__pow__",
+                           "__iadd__",     "__isub__",        "__imul__",
+                           "__itruediv__", "__float__",       "__bool__",
+                           "__lt__",       "__le__",          "__gt__",
+                           "__ge__"}) {
     c.def(name, refuse);
   }
 }

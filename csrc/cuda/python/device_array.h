@@ -1,5 +1,5 @@
-// pynet.DeviceArray: an array in the memory of the GPU. Contiguous, in C order; a pointer, a shape, a
-// data type and an owner, and nothing that computes: that is what ops are for.
+// pynet.DeviceArray: an array in the memory of the GPU. Contiguous, in C order; a pointer, a shape,
+// a data type and an owner, and nothing that computes: that is what ops are for.
 #pragma once
 
 #include <pybind11/numpy.h>

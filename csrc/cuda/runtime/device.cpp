@@ -75,9 +75,9 @@ Error::Error(cudaError_t given, const char* what)
     : std::runtime_error(text(given, what)), code(given) {}
 
 OutOfRange::OutOfRange(const Report& r)
-    : std::out_of_range(std::string("[") + r.op + "] " + r.argument + ": expected numbers in 0 .. " +
-                        std::to_string(r.limit - 1) + ", got " + std::to_string(r.value) +
-                        " as element " + std::to_string(r.index)) {}
+    : std::out_of_range(std::string("[") + r.op + "] " + r.argument +
+                        ": expected numbers in 0 .. " + std::to_string(r.limit - 1) + ", got " +
+                        std::to_string(r.value) + " as element " + std::to_string(r.index)) {}
 
 cudaStream_t stream() { return lane().stream; }
 Report* report() { return lane().report; }

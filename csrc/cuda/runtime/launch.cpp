@@ -1,5 +1,5 @@
-// The one place through which every kernel call goes: scratch memory on the device, then its launches
-// on this thread's stream. The counterpart of runtime/launch.cpp.
+// The one place through which every kernel call goes: scratch memory on the device, then its
+// launches on this thread's stream. The counterpart of runtime/launch.cpp.
 #include "runtime/launch.h"
 
 #include "runtime/arena.h"

@@ -1,8 +1,8 @@
 // Where the blocks of the memory pool come from: the memory of the GPU.
 //
 // The pool's notes about a block lie beside it in ordinary memory, as the processor cannot write
-// into the block. A block that was freed may still be in use by the kernels of the stream that freed
-// it: a thread with another stream waits for that one before it takes the block.
+// into the block. A block that was freed may still be in use by the kernels of the stream that
+// freed it: a thread with another stream waits for that one before it takes the block.
 #pragma once
 
 #include <cstddef>
