@@ -55,61 +55,53 @@ PYNET_ACTIVATION(tanh, tanh_of<T>(x), dout * ((1 - y) * (1 + y)))
 
 // --- the family ----------------------------------------------------------------------------------
 
-// Calls body(f) with the function object of a rule.
-#define PYNET_OBJECT(name, cost)                                         \
-  template <class T>                                                     \
-  struct name##_object {                                                 \
-    T a, b;                                                              \
-    PYNET_INLINE T y(T x) const { return rules::name<T>::y(x, a, b); }   \
-    PYNET_INLINE T dy(T x) const { return rules::name<T>::dy(x, a, b); } \
-  };
-PYNET_ACTIVATIONS(PYNET_OBJECT)
-#undef PYNET_OBJECT
-
-template <class T, class Body>
-void with_rule(Rule rule, T a, T b, const Body& body) {
+// One kernel for all rules: which one is the same for every thread, and memory is what takes time.
+template <class T>
+PYNET_INLINE T y_of(Rule rule, T x, T a, T b) {
   switch (rule) {
 #define PYNET_CASE(name, cost) \
   case Rule::name:             \
-    return body(name##_object<T>{a, b});
+    return rules::name<T>::y(x, a, b);
     PYNET_ACTIVATIONS(PYNET_CASE)
 #undef PYNET_CASE
   }
+  return x;
+}
+template <class T>
+PYNET_INLINE T dy_of(Rule rule, T x, T a, T b) {
+  switch (rule) {
+#define PYNET_CASE(name, cost) \
+  case Rule::name:             \
+    return rules::name<T>::dy(x, a, b);
+    PYNET_ACTIVATIONS(PYNET_CASE)
+#undef PYNET_CASE
+  }
+  return x;
 }
 
 template <class T>
 Work activation_plan(const RuleArgs<T>&) {
   return plan_launch();
 }
-template <class T, class F>
-void activation_of(const RuleArgs<T>& args, const F& f) {
-  for_elements(
-      "activation", args.n, [=] __device__(T& y, T x) { y = f.y(x); }, out(args.y), in(args.x));
-}
 template <class T>
 void activation_run(const RuleArgs<T>& args, const Tile&) {
-  with_rule(args.rule, args.alpha, args.beta, [&](auto f) { activation_of(args, f); });
+  for_indices("activation", args.n, [=] __device__(index_t i) {
+    args.y[i] = y_of(args.rule, args.x[i], args.alpha, args.beta);
+  });
 }
 
 template <class T>
 Work activation_backward_plan(const RuleBackwardArgs<T>&) {
   return plan_launch();
 }
-template <class T, class F>
-void activation_backward_of(const RuleBackwardArgs<T>& args, const F& f) {
-  if (args.grad == Grad::Write) {
-    for_elements(
-        "activation_backward", args.n, [=] __device__(T& dx, T dout, T x) { dx = dout * f.dy(x); },
-        out(args.dx), in(args.dout), in(args.x));
-  } else if (args.grad == Grad::Add) {
-    for_elements(
-        "activation_backward", args.n, [=] __device__(T& dx, T dout, T x) { dx += dout * f.dy(x); },
-        in_out(args.dx), in(args.dout), in(args.x));
-  }
-}
 template <class T>
 void activation_backward_run(const RuleBackwardArgs<T>& args, const Tile&) {
-  with_rule(args.rule, args.alpha, args.beta, [&](auto f) { activation_backward_of(args, f); });
+  if (args.grad == Grad::Skip) return;
+  const bool add = args.grad == Grad::Add;
+  for_indices("activation_backward", args.n, [=] __device__(index_t i) {
+    const T dx = args.dout[i] * dy_of(args.rule, args.x[i], args.alpha, args.beta);
+    args.dx[i] = add ? args.dx[i] + dx : dx;
+  });
 }
 
 }  // namespace

@@ -2,9 +2,8 @@
 //
 //   for_elements("add", n, [=] __device__(T& y, T a, T b) { y = a + b; }, out(y), in(a), in(b));
 //
-// A thread takes 16 bytes of each array at a time where all of them are aligned to that, and goes
-// on by the whole grid: neighbouring threads read neighbouring memory, in the widest loads there
-// are.
+// A thread takes 16 bytes of each array at a time where all of them are aligned to that, and goes on
+// by the whole grid: neighbouring threads read neighbouring memory, in the widest loads there are.
 #pragma once
 
 #include <cstdint>
@@ -13,10 +12,39 @@
 
 namespace pynet::cuda {
 
+// --- packs: the elements of one load or store ----------------------------------------------------
+
 template <class T, int W>
 struct alignas(sizeof(T) * W) Pack {
   T lane[W];
 };
+template <int W, class T>
+PYNET_INLINE Pack<T, W> load_pack(const T* p) {
+  return *reinterpret_cast<const Pack<T, W>*>(p);
+}
+template <int W, class T>
+PYNET_INLINE void store_pack(T* p, const Pack<T, W>& pack) {
+  *reinterpret_cast<Pack<T, W>*>(p) = pack;
+}
+
+// Whether so many elements from p on may be one load; so for null.
+template <class T>
+bool is_aligned(const T* p, int elements) {
+  const std::size_t bytes = sizeof(T) * static_cast<std::size_t>(elements);
+  return reinterpret_cast<std::uintptr_t>(p) % bytes == 0;
+}
+
+// --- the grid ------------------------------------------------------------------------------------
+
+constexpr unsigned kElementThreads = 256;  // of a block
+
+// Blocks for n elements, W to a thread, of which no more than run at once.
+inline dim3 element_blocks(index_t n, int W) {
+  const index_t wanted = ceil_div(ceil_div(n, W), kElementThreads), most = 8 * processors();
+  return dim3(static_cast<unsigned>(wanted < most ? wanted : most));
+}
+
+// --- ports: how an array takes part --------------------------------------------------------------
 
 // W elements of an array, in registers while the function sees them.
 template <class T, int W, bool READ, bool WRITE>
@@ -24,10 +52,10 @@ struct Slot {
   T* place;
   Pack<T, W> pack;
   PYNET_INLINE Slot(T* p) : place(p) {
-    if constexpr (READ) pack = *reinterpret_cast<const Pack<T, W>*>(p);
+    if constexpr (READ) pack = load_pack<W>(p);
   }
   PYNET_INLINE void close() const {
-    if constexpr (WRITE) *reinterpret_cast<Pack<T, W>*>(place) = pack;
+    if constexpr (WRITE) store_pack(place, pack);
   }
 };
 
@@ -53,6 +81,8 @@ Port<T, true, true> in_out(T* p) {
   return {p};
 }
 
+// --- the loop ------------------------------------------------------------------------------------
+
 template <int W, class F, class... S>
 PYNET_INLINE void call_on(const F& f, S... slot) {
   PYNET_UNROLL
@@ -71,10 +101,18 @@ __global__ void elements_kernel(index_t n, F f, P... port) {
   if (W > 1 && thread < n - whole) call_on<1>(f, port.template open<1>(whole + thread)...);
 }
 
-template <class T>
-bool is_aligned(const T* p, int elements) {
-  return reinterpret_cast<std::uintptr_t>(p) % (sizeof(T) * static_cast<std::size_t>(elements)) ==
-         0;
+// Calls body(i) for i = 0 .. n-1: for what is no element by itself, a window or a pixel.
+template <class Body>
+__global__ void indices_kernel(index_t n, Body body) {
+  const index_t threads = static_cast<index_t>(gridDim.x) * blockDim.x;
+  for (index_t i = static_cast<index_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < n; i += threads) {
+    body(i);
+  }
+}
+template <class Body>
+void for_indices(const char* op, index_t n, const Body& body) {
+  if (n <= 0) return;
+  launch(op, indices_kernel<Body>, element_blocks(n, 1), kElementThreads, n, body);
 }
 
 constexpr std::size_t largest(std::size_t a) { return a; }
@@ -87,15 +125,13 @@ constexpr std::size_t largest(std::size_t a, std::size_t b, Rest... rest) {
 template <class F, class First, class... P>
 void for_elements(const char* op, index_t n, const F& f, First first, P... port) {
   if (n <= 0) return;
-  constexpr int W =
-      16 / static_cast<int>(largest(sizeof(typename First::type), sizeof(typename P::type)...));
-  constexpr int kThreads = 256;
-  const index_t wanted = ceil_div(ceil_div(n, W), kThreads), most = 8 * processors();
-  const dim3 grid(static_cast<unsigned>(wanted < most ? wanted : most));
+  constexpr int W = 16 / static_cast<int>(largest(sizeof(typename First::type),
+                                                  sizeof(typename P::type)...));
+  const dim3 grid = element_blocks(n, W);
   if (is_aligned(first.p, W) && (is_aligned(port.p, W) && ...)) {
-    launch(op, elements_kernel<W, F, First, P...>, grid, kThreads, n, f, first, port...);
+    launch(op, elements_kernel<W, F, First, P...>, grid, kElementThreads, n, f, first, port...);
   } else {
-    launch(op, elements_kernel<1, F, First, P...>, grid, kThreads, n, f, first, port...);
+    launch(op, elements_kernel<1, F, First, P...>, grid, kElementThreads, n, f, first, port...);
   }
 }
 

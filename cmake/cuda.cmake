@@ -1,0 +1,51 @@
+# The optional module _cuda: the ops of _core on a GPU.
+#
+#   PYNET_CUDA=AUTO  built where a CUDA compiler works; otherwise left out, with one line that says so
+#   PYNET_CUDA=ON    an error where none works
+#   PYNET_CUDA=OFF   never
+set(PYNET_CUDA AUTO CACHE STRING "Build the CUDA module: AUTO, ON or OFF")
+set_property(CACHE PYNET_CUDA PROPERTY STRINGS AUTO ON OFF)
+# Machine code for Turing to Hopper, and PTX that newer GPUs compile when they load it.
+set(PYNET_CUDA_ARCHITECTURES "75-real;80-real;86-real;89-real;90a-real;90-virtual" CACHE STRING
+    "GPU architectures to build for")
+
+function(pynet_add_cuda_module)
+  if(PYNET_CUDA STREQUAL "OFF")
+    return()
+  endif()
+  if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)  # or CMake would choose one while it looks at nvcc
+    set(CMAKE_CUDA_ARCHITECTURES OFF)
+  endif()
+  check_language(CUDA)  # compiles something: a broken nvcc counts as none
+  if(NOT CMAKE_CUDA_COMPILER)
+    if(PYNET_CUDA STREQUAL "ON")
+      message(FATAL_ERROR "PYNET_CUDA is ON, but no CUDA compiler works: name nvcc in CUDACXX.")
+    endif()
+    message(STATUS "pynet: no CUDA compiler works, so the module for GPUs is left out")
+    return()
+  endif()
+  enable_language(CUDA)
+  include(cmake/cuda_sources.cmake)
+  add_library(pynet_cuda_kernels OBJECT ${PYNET_CUDA_KERNELS})
+  set_target_properties(pynet_cuda_kernels PROPERTIES
+    CUDA_ARCHITECTURES "${PYNET_CUDA_ARCHITECTURES}" CUDA_STANDARD 17 CUDA_STANDARD_REQUIRED ON
+    CUDA_VISIBILITY_PRESET hidden)
+  # Products say fma() where they mean it: elsewhere a result is rounded as on the processor.
+  target_compile_options(pynet_cuda_kernels PRIVATE
+    --extended-lambda --expt-relaxed-constexpr -fmad=false -lineinfo -Xptxas=-v
+    -Xcompiler=-Wall,-Wextra $<$<BOOL:${PYNET_WERROR}>:-Werror=all-warnings>)
+  target_include_directories(pynet_cuda_kernels PRIVATE csrc csrc/include)
+  target_compile_definitions(pynet_cuda_kernels PRIVATE PYNET_CUDA_MODULE PYNET_ISA=cuda)
+  pybind11_add_module(_cuda MODULE NO_EXTRAS ${PYNET_CUDA_RUNTIME} ${PYNET_CUDA_BINDINGS}
+    $<TARGET_OBJECTS:pynet_cuda_kernels>)
+  set_target_properties(_cuda PROPERTIES
+    CUDA_RUNTIME_LIBRARY Static LINKER_LANGUAGE CXX UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
+  target_include_directories(_cuda PRIVATE csrc csrc/include ${CMAKE_CUDA_TOOLKIT_INCLUDE_DIRECTORIES})
+  target_compile_definitions(_cuda PRIVATE
+    PYNET_CUDA_MODULE PYNET_MODULE_NAME=_cuda PYNET_VERSION="${PROJECT_VERSION}")
+  target_link_libraries(_cuda PRIVATE Threads::Threads pynet_flags)
+  if(CMAKE_BUILD_TYPE STREQUAL "Release" AND NOT PYNET_SANITIZE)
+    pybind11_strip(_cuda)
+  endif()
+  install(TARGETS _cuda DESTINATION pynet COMPONENT python)
+endfunction()

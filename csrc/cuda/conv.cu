@@ -1,0 +1,314 @@
+// Convolution and its gradients as products whose operands are read from the images: the matrix of
+// windows that im2col would write is never written.
+//
+//   y:  filters (FN, taps) x windows (taps, pixels of y)
+//   dx: filters (C, taps of all filters) x the windows of dout that a pixel of x lay in
+//   dW: dout (FN, pixels of y) x windows (pixels of y, taps), in chunks of pixels
+#include "cuda/conv_shape.h"
+#include "cuda/divider.h"
+#include "cuda/elements.h"
+#include "cuda/lane.h"
+#include "cuda/product.h"
+
+namespace pynet::cuda {
+namespace {
+
+// The sizes of one group, in 32 bits where they are divided by.
+struct GroupShape {
+  ConvShape s;
+  int C, FN;                        // of a group
+  Divider by_FW, by_FH, by_OW, by_OH, by_W, by_H;
+  explicit GroupShape(const ConvShape& shape)
+      : s(shape),
+        C(static_cast<int>(shape.C / shape.groups)),
+        FN(static_cast<int>(shape.FN / shape.groups)),
+        by_FW(shape.FW),
+        by_FH(shape.FH),
+        by_OW(shape.OW),
+        by_OH(shape.OH),
+        by_W(shape.W),
+        by_H(shape.H) {}
+};
+
+// i = (plane * rows + row) * columns + column
+struct Split {
+  int plane, row, column;
+  __host__ __device__ Split(index_t i, const Divider& by_columns, const Divider& by_rows) {
+    const std::uint32_t n = static_cast<std::uint32_t>(i), line = by_columns.quotient(n);
+    const std::uint32_t first = by_rows.quotient(line);
+    column = static_cast<int>(n - line * by_columns.d);
+    row = static_cast<int>(line - first * by_rows.d);
+    plane = static_cast<int>(first);
+  }
+};
+
+// --- forward -------------------------------------------------------------------------------------
+
+// The filters of a group, tap by tap.
+template <class T>
+struct Filters {
+  using Row = const T*;
+  const T* W;
+  index_t rows, taps;
+  __device__ Filters part(index_t group) const { return {W + group * rows * taps, rows, taps}; }
+  __device__ bool along_k() const { return true; }
+  __device__ Row row(index_t m) const { return W + m * taps; }
+  __device__ T at(Row row, index_t k) const { return row[k]; }
+};
+
+// The windows of the output pixels: tap k of the window of pixel n.
+template <class T>
+struct Windows {
+  struct Column {
+    const T* image;  // of the sample, from the group's first channel on
+    int row, column;
+  };
+  const T* x;
+  GroupShape g;
+  __device__ Windows part(index_t group) const { return {x + group * g.C * g.s.H * g.s.W, g}; }
+  __device__ Column column(index_t n) const {
+    const Split at(n, g.by_OW, g.by_OH);
+    return {x + at.plane * g.s.C * g.s.H * g.s.W,
+            static_cast<int>(at.row * g.s.stride_h - g.s.pad_h),
+            static_cast<int>(at.column * g.s.stride_w - g.s.pad_w)};
+  }
+  __device__ T at(const Column& of, index_t k) const {
+    const Split tap(k, g.by_FW, g.by_FH);
+    const index_t h = of.row + tap.row * g.s.dilation_h;
+    const index_t w = of.column + tap.column * g.s.dilation_w;
+    const bool inside = 0 <= h && h < g.s.H && 0 <= w && w < g.s.W;
+    return inside ? of.image[(tap.plane * g.s.H + h) * g.s.W + w] : T{0};
+  }
+};
+
+template <class T>
+struct MapStore {
+  T* y;
+  const T* b;
+  GroupShape g;
+  bool relu;
+  __device__ MapStore part(index_t group, index_t) const {
+    return {y + group * g.FN * g.s.OH * g.s.OW, b ? b + group * g.FN : nullptr, g, relu};
+  }
+  __device__ void put(index_t m, index_t n, T sum) const {
+    const index_t pixels = g.s.OH * g.s.OW;
+    const std::uint32_t line = g.by_OW.quotient(static_cast<std::uint32_t>(n));
+    const index_t image = g.by_OH.quotient(line);
+    const T v = b ? sum + b[m] : sum;
+    y[image * g.s.FN * pixels + m * pixels + (n - image * pixels)] = relu ? relu_of<T>(v) : v;
+  }
+};
+
+ProductShape forward_shape(const ConvShape& s) {
+  return {s.FN / s.groups, s.N * s.OH * s.OW, s.C / s.groups * s.FH * s.FW, s.groups};
+}
+
+template <class T>
+void run_forward(const char* op, T* y, const T* x, const T* W, const T* b, const ConvShape& s,
+                 bool relu, void* scratch) {
+  const GroupShape g(s);
+  const ProductShape shape = forward_shape(s);
+  run_product<T>(op, shape, Filters<T>{W, shape.M, shape.K}, Windows<T>{x, g},
+                 MapStore<T>{y, b, g, relu}, scratch);
+}
+
+template <class T>
+Work conv2d_plan(const Conv2dArgs<T>& args) {
+  return plan_launch(product_scratch<T>(forward_shape(args.s)));
+}
+template <class T>
+void conv2d_run(const Conv2dArgs<T>& args, const Tile& tile) {
+  run_forward("conv2d", args.y, args.x, args.W, args.b, args.s, args.relu, tile.shared);
+}
+
+// The maps in scratch memory, then their maxima.
+template <class T>
+index_t map_bytes(const ConvShape& s) {
+  return ceil_div(s.N * s.FN * s.OH * s.OW * static_cast<index_t>(sizeof(T)), 256) * 256;
+}
+template <class T>
+Work conv2d_max_pool2d_plan(const Conv2dMaxPool2dArgs<T>& args) {
+  return plan_launch(static_cast<std::size_t>(map_bytes<T>(args.s)) +
+                     product_scratch<T>(forward_shape(args.s)));
+}
+template <class T>
+void conv2d_max_pool2d_run(const Conv2dMaxPool2dArgs<T>& args, const Tile& tile) {
+  T* maps = static_cast<T*>(tile.shared);
+  run_forward("conv2d_max_pool2d", maps, args.x, args.W, args.b, args.s, args.relu,
+              static_cast<char*>(tile.shared) + map_bytes<T>(args.s));
+  const PoolShape s = args.pool;
+  for_indices("conv2d_max_pool2d", s.N * s.C * s.OH * s.OW, [=] __device__(index_t i) {
+    const index_t line = i / s.OW, ox = i - line * s.OW, plane = line / s.OH;
+    const T* window = maps + (plane * s.H + (line - plane * s.OH) * s.FH) * s.W + ox * s.FW;
+    T largest = window[0];
+    index_t best = 0;
+    for (index_t f = 1; f < s.FH * s.FW; ++f) {
+      const T v = window[f / s.FW * s.W + f % s.FW];
+      if (v > largest || (v != v && largest == largest)) {  // the first of equals; NaN wins
+        largest = v;
+        best = f;
+      }
+    }
+    args.y[i] = largest;
+    args.arg[i] = static_cast<std::int32_t>(best);
+  });
+}
+
+// --- the input's gradient ------------------------------------------------------------------------
+
+// Row c of the filters of a group: its taps in all filters, k = (fn * FH + fy) * FW + fx.
+template <class T>
+struct FiltersOfChannels {
+  using Row = index_t;
+  const T* W;
+  GroupShape g;
+  __device__ FiltersOfChannels part(index_t group) const {
+    return {W + group * g.FN * g.C * g.s.FH * g.s.FW, g};
+  }
+  __device__ bool along_k() const { return true; }
+  __device__ Row row(index_t m) const { return m; }
+  __device__ T at(Row c, index_t k) const {
+    const Split tap(k, g.by_FW, g.by_FH);
+    return W[((tap.plane * g.C + c) * g.s.FH + tap.row) * g.s.FW + tap.column];
+  }
+};
+
+// What tap k of the filters brought from input pixel n to the outputs.
+template <class T>
+struct Contributions {
+  struct Column {
+    const T* dout;  // of the sample, from the group's first filter on
+    int row, column;
+  };
+  const T* dout;
+  GroupShape g;
+  __device__ Contributions part(index_t group) const {
+    return {dout + group * g.FN * g.s.OH * g.s.OW, g};
+  }
+  __device__ Column column(index_t n) const {
+    const Split at(n, g.by_W, g.by_H);
+    return {dout + at.plane * g.s.FN * g.s.OH * g.s.OW, at.row, at.column};
+  }
+  __device__ T at(const Column& of, index_t k) const {
+    const Split tap(k, g.by_FW, g.by_FH);
+    const index_t oy = output_of(of.row, tap.row, g.s.stride_h, g.s.pad_h, g.s.dilation_h, g.s.OH);
+    const index_t ox =
+        output_of(of.column, tap.column, g.s.stride_w, g.s.pad_w, g.s.dilation_w, g.s.OW);
+    return oy < 0 || ox < 0 ? T{0} : of.dout[(tap.plane * g.s.OH + oy) * g.s.OW + ox];
+  }
+};
+
+template <class T>
+struct ImageStore {
+  T* dx;
+  GroupShape g;
+  bool add;
+  __device__ ImageStore part(index_t group, index_t) const {
+    return {dx + group * g.C * g.s.H * g.s.W, g, add};
+  }
+  __device__ void put(index_t c, index_t n, T sum) const {
+    const index_t pixels = g.s.H * g.s.W;
+    const std::uint32_t line = g.by_W.quotient(static_cast<std::uint32_t>(n));
+    const index_t image = g.by_H.quotient(line);
+    T* place = dx + image * g.s.C * pixels + c * pixels + (n - image * pixels);
+    *place = add ? *place + sum : sum;
+  }
+};
+
+ProductShape dx_shape(const ConvShape& s) {
+  return {s.C / s.groups, s.N * s.H * s.W, s.FN / s.groups * s.FH * s.FW, s.groups};
+}
+
+template <class T>
+Work conv2d_dx_plan(const Conv2dDxArgs<T>& args) {
+  return plan_launch(product_scratch<T>(dx_shape(args.s)));
+}
+template <class T>
+void conv2d_dx_run(const Conv2dDxArgs<T>& args, const Tile& tile) {
+  if (args.grad == Grad::Skip) return;
+  const GroupShape g(args.s);
+  run_product<T>("conv2d_dx", dx_shape(args.s), FiltersOfChannels<T>{args.W, g},
+                 Contributions<T>{args.dout, g},
+                 ImageStore<T>{args.dx, g, args.grad == Grad::Add}, tile.shared);
+}
+
+// --- the filters' gradient -----------------------------------------------------------------------
+
+// Map m of a group, over the pixels of all samples.
+template <class T>
+struct Maps {
+  using Row = const T*;
+  const T* dout;
+  GroupShape g;
+  __device__ Maps part(index_t group) const {
+    return {dout + group * g.FN * g.s.OH * g.s.OW, g};
+  }
+  __device__ bool along_k() const { return true; }
+  __device__ Row row(index_t m) const { return dout + m * g.s.OH * g.s.OW; }
+  __device__ T at(Row row, index_t k) const {
+    const std::uint32_t line = g.by_OW.quotient(static_cast<std::uint32_t>(k));
+    const index_t image = g.by_OH.quotient(line), pixels = g.s.OH * g.s.OW;
+    return row[image * g.s.FN * pixels + (k - image * pixels)];
+  }
+};
+
+// Tap n of the filters, over the windows of all output pixels.
+template <class T>
+struct TapsOfWindows {
+  struct Column {
+    const T* x;  // the channel of the tap, in the first sample
+    int row, column;
+  };
+  const T* x;
+  GroupShape g;
+  __device__ TapsOfWindows part(index_t group) const {
+    return {x + group * g.C * g.s.H * g.s.W, g};
+  }
+  __device__ Column column(index_t n) const {
+    const Split tap(n, g.by_FW, g.by_FH);
+    return {x + tap.plane * g.s.H * g.s.W,
+            static_cast<int>(tap.row * g.s.dilation_h - g.s.pad_h),
+            static_cast<int>(tap.column * g.s.dilation_w - g.s.pad_w)};
+  }
+  __device__ T at(const Column& of, index_t k) const {
+    const Split at(k, g.by_OW, g.by_OH);
+    const index_t h = of.row + at.row * g.s.stride_h, w = of.column + at.column * g.s.stride_w;
+    const bool inside = 0 <= h && h < g.s.H && 0 <= w && w < g.s.W;
+    return inside ? of.x[(at.plane * g.s.C * g.s.H + h) * g.s.W + w] : T{0};
+  }
+};
+
+template <class T>
+struct FilterStore {
+  T* dW;
+  index_t rows, taps;
+  __device__ FilterStore part(index_t group, index_t) const {
+    return {dW + group * rows * taps, rows, taps};
+  }
+  __device__ void put(index_t m, index_t n, T sum) const { dW[m * taps + n] = sum; }
+};
+
+ProductShape dW_shape(const ConvShape& s) {
+  return {s.FN / s.groups, s.C / s.groups * s.FH * s.FW, s.N * s.OH * s.OW, s.groups};
+}
+
+template <class T>
+Work conv2d_dW_plan(const Conv2dDwArgs<T>& args) {
+  return plan_launch(product_scratch<T>(dW_shape(args.s)));
+}
+template <class T>
+void conv2d_dW_run(const Conv2dDwArgs<T>& args, const Tile& tile) {
+  const GroupShape g(args.s);
+  const ProductShape shape = dW_shape(args.s);
+  run_product<T>("conv2d_dW", shape, Maps<T>{args.dout, g}, TapsOfWindows<T>{args.x, g},
+                 FilterStore<T>{args.dW, shape.M, shape.N}, tile.shared);
+}
+
+}  // namespace
+
+PYNET_EXPORT(conv2d, Conv2dArgs)
+PYNET_EXPORT(conv2d_max_pool2d, Conv2dMaxPool2dArgs)
+PYNET_EXPORT(conv2d_dx, Conv2dDxArgs)
+PYNET_EXPORT(conv2d_dW, Conv2dDwArgs)
+
+}  // namespace pynet::cuda

@@ -1,0 +1,70 @@
+// Matrix product: C = alpha * op(A) op(B) + beta * C + bias, then ReLU.
+#include "cuda/lane.h"
+#include "cuda/product.h"
+
+namespace pynet::cuda {
+namespace {
+
+template <class T>
+struct LeftMatrix {
+  using Row = const T*;
+  const T* A;
+  index_t row_step, step, batch;
+  __device__ LeftMatrix part(index_t i) const { return {A + i * batch, row_step, step, batch}; }
+  __device__ bool along_k() const { return step == 1; }
+  __device__ Row row(index_t m) const { return A + m * row_step; }
+  __device__ T at(Row row, index_t k) const { return row[k * step]; }
+};
+
+template <class T>
+struct RightMatrix {
+  using Column = const T*;
+  const T* B;
+  index_t step, column_step, batch;
+  __device__ RightMatrix part(index_t i) const { return {B + i * batch, step, column_step, batch}; }
+  __device__ Column column(index_t n) const { return B + n * column_step; }
+  __device__ T at(Column column, index_t k) const { return column[k * step]; }
+};
+
+template <class T>
+struct ProductStore {
+  T* C;
+  const T* bias;
+  index_t row_step, batch;
+  T alpha, beta;
+  bool relu;
+  __device__ ProductStore part(index_t i, index_t) const {
+    return {C + i * batch, bias, row_step, batch, alpha, beta, relu};
+  }
+  __device__ void put(index_t m, index_t n, T sum) const {
+    T* place = C + m * row_step + n;
+    T c = alpha * sum;
+    if (beta != 0) c += beta * *place;
+    if (bias) c += bias[n];
+    *place = relu ? relu_of<T>(c) : c;
+  }
+};
+
+template <class T>
+ProductShape shape_of(const GemmArgs<T>& args) {
+  return {args.M, args.N, args.K, args.batch};
+}
+
+template <class T>
+Work gemm_plan(const GemmArgs<T>& args) {
+  return plan_launch(product_scratch<T>(shape_of(args)));
+}
+template <class T>
+void gemm_run(const GemmArgs<T>& args, const Tile& tile) {
+  const LeftMatrix<T> A{args.A, args.A_row, args.A_col, args.A_batch};
+  const RightMatrix<T> B{args.B, args.B_row, args.B_col, args.B_batch};
+  const ProductStore<T> C{args.C,     args.bias, args.C_row, args.C_batch,
+                          args.alpha, args.beta, args.relu};
+  run_product<T>("gemm", shape_of(args), A, B, C, tile.shared);
+}
+
+}  // namespace
+
+PYNET_EXPORT(gemm, GemmArgs)
+
+}  // namespace pynet::cuda

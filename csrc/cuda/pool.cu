@@ -1,0 +1,159 @@
+// Max and average pooling. Backward gathers: each pixel adds what the windows over it hand back, in
+// the order of the windows, so that two runs give the same bits.
+#include "cuda/elements.h"
+
+namespace pynet::cuda {
+namespace {
+
+// A pixel or a window: its plane and its place in it.
+struct Place {
+  index_t plane, row, column;
+  PYNET_INLINE Place(index_t i, index_t H, index_t W) {
+    const index_t line = i / W;
+    column = i - line * W;
+    plane = line / H;
+    row = line - plane * H;
+  }
+};
+
+// The pixels of a window that are no padding.
+struct Span {
+  index_t begin, end;
+  PYNET_INLINE Span(index_t o, index_t stride, index_t pad, index_t F, index_t size) {
+    begin = o * stride - pad;
+    end = begin + F < size ? begin + F : size;
+    if (begin < 0) begin = 0;
+  }
+  PYNET_INLINE index_t length() const { return end - begin; }
+};
+
+// The windows over a pixel.
+struct Windows {
+  index_t begin, end;
+  PYNET_INLINE Windows(index_t i, index_t stride, index_t pad, index_t F, index_t O) {
+    const index_t at = i + pad;
+    begin = at < F ? 0 : (at - F) / stride + 1;
+    end = at / stride + 1 < O ? at / stride + 1 : O;
+  }
+};
+
+// --- maxima --------------------------------------------------------------------------------------
+
+template <class T>
+Work max_pool2d_plan(const MaxPool2dArgs<T>&) {
+  return plan_launch();
+}
+template <class T>
+void max_pool2d_run(const MaxPool2dArgs<T>& args, const Tile&) {
+  const PoolShape s = args.s;
+  for_indices("max_pool2d", s.N * s.C * s.OH * s.OW, [=] __device__(index_t i) {
+    const Place at(i, s.OH, s.OW);
+    const Span rows(at.row, s.stride_h, s.pad_h, s.FH, s.H);
+    const Span columns(at.column, s.stride_w, s.pad_w, s.FW, s.W);
+    const T* plane = args.x + at.plane * s.H * s.W;
+    index_t best = rows.begin * s.W + columns.begin;
+    T largest = plane[best];
+    for (index_t h = rows.begin; h < rows.end; ++h) {
+      for (index_t w = columns.begin; w < columns.end; ++w) {
+        const T v = plane[h * s.W + w];
+        if (v > largest || (v != v && largest == largest)) {  // the first of equals; NaN wins
+          largest = v;
+          best = h * s.W + w;
+        }
+      }
+    }
+    const index_t fy = best / s.W - (at.row * s.stride_h - s.pad_h);
+    const index_t fx = best % s.W - (at.column * s.stride_w - s.pad_w);
+    args.y[i] = largest;
+    args.arg[i] = static_cast<std::int32_t>(fy * s.FW + fx);
+  });
+}
+
+template <class T>
+Work max_pool2d_backward_plan(const MaxPool2dBackwardArgs<T>&) {
+  return plan_launch();
+}
+template <class T>
+void max_pool2d_backward_run(const MaxPool2dBackwardArgs<T>& args, const Tile&) {
+  if (args.grad == Grad::Skip) return;
+  const PoolShape s = args.s;
+  const bool add = args.grad == Grad::Add;
+  for_indices("max_pool2d_backward", s.N * s.C * s.H * s.W, [=] __device__(index_t i) {
+    const Place at(i, s.H, s.W);
+    const Windows rows(at.row, s.stride_h, s.pad_h, s.FH, s.OH);
+    const Windows columns(at.column, s.stride_w, s.pad_w, s.FW, s.OW);
+    T sum = 0;
+    for (index_t oh = rows.begin; oh < rows.end; ++oh) {
+      for (index_t ow = columns.begin; ow < columns.end; ++ow) {
+        const index_t o = (at.plane * s.OH + oh) * s.OW + ow;
+        const index_t fy = at.row + s.pad_h - oh * s.stride_h;
+        const index_t fx = at.column + s.pad_w - ow * s.stride_w;
+        const bool mine = args.arg[o] == fy * s.FW + fx && !(args.y && args.y[o] <= 0);
+        if (mine) sum += args.dout[o];
+      }
+    }
+    args.dx[i] = add ? args.dx[i] + sum : sum;
+  });
+}
+
+// --- averages ------------------------------------------------------------------------------------
+
+PYNET_INLINE index_t pixels(const PoolShape& s, bool count_pad, const Span& rows,
+                            const Span& columns) {
+  return count_pad ? s.FH * s.FW : rows.length() * columns.length();
+}
+
+template <class T>
+Work avg_pool2d_plan(const AvgPool2dArgs<T>&) {
+  return plan_launch();
+}
+template <class T>
+void avg_pool2d_run(const AvgPool2dArgs<T>& args, const Tile&) {
+  const PoolShape s = args.s;
+  for_indices("avg_pool2d", s.N * s.C * s.OH * s.OW, [=] __device__(index_t i) {
+    const Place at(i, s.OH, s.OW);
+    const Span rows(at.row, s.stride_h, s.pad_h, s.FH, s.H);
+    const Span columns(at.column, s.stride_w, s.pad_w, s.FW, s.W);
+    const T* plane = args.x + at.plane * s.H * s.W;
+    T sum = 0;
+    for (index_t h = rows.begin; h < rows.end; ++h) {
+      for (index_t w = columns.begin; w < columns.end; ++w) sum += plane[h * s.W + w];
+    }
+    args.y[i] = sum / static_cast<T>(pixels(s, args.count_pad, rows, columns));
+  });
+}
+
+template <class T>
+Work avg_pool2d_backward_plan(const AvgPool2dBackwardArgs<T>&) {
+  return plan_launch();
+}
+template <class T>
+void avg_pool2d_backward_run(const AvgPool2dBackwardArgs<T>& args, const Tile&) {
+  if (args.grad == Grad::Skip) return;
+  const PoolShape s = args.s;
+  const bool add = args.grad == Grad::Add;
+  for_indices("avg_pool2d_backward", s.N * s.C * s.H * s.W, [=] __device__(index_t i) {
+    const Place at(i, s.H, s.W);
+    const Windows rows(at.row, s.stride_h, s.pad_h, s.FH, s.OH);
+    const Windows columns(at.column, s.stride_w, s.pad_w, s.FW, s.OW);
+    T sum = 0;
+    for (index_t oh = rows.begin; oh < rows.end; ++oh) {
+      const Span h(oh, s.stride_h, s.pad_h, s.FH, s.H);
+      for (index_t ow = columns.begin; ow < columns.end; ++ow) {
+        const Span w(ow, s.stride_w, s.pad_w, s.FW, s.W);
+        sum += args.dout[(at.plane * s.OH + oh) * s.OW + ow] /
+               static_cast<T>(pixels(s, args.count_pad, h, w));
+      }
+    }
+    args.dx[i] = add ? args.dx[i] + sum : sum;
+  });
+}
+
+}  // namespace
+
+PYNET_EXPORT(max_pool2d, MaxPool2dArgs)
+PYNET_EXPORT(max_pool2d_backward, MaxPool2dBackwardArgs)
+PYNET_EXPORT(avg_pool2d, AvgPool2dArgs)
+PYNET_EXPORT(avg_pool2d_backward, AvgPool2dBackwardArgs)
+
+}  // namespace pynet::cuda

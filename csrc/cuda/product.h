@@ -1,0 +1,196 @@
+// The product behind gemm and the convolutions: C(m, n) = the sum over k of A(m, k) B(k, n).
+//
+// A block computes a tile of C. Step by step along K it brings a strip of A and one of B into shared
+// memory, while the numbers of the next step are already on their way into registers; each thread
+// multiplies a few rows by a few columns, so that a number from shared memory serves several
+// products. What A, B and C are is up to three small structs: a matrix, the windows of an image.
+//
+//   A: Row row(m), T at(row, k);  B: Column column(n), T at(column, k);  C: void put(m, n, sum)
+//
+// Each is asked for its share of a batch or of a group by part(i). Tiles and the chunks of a long K
+// follow from the shape alone, so the bits of a result do not depend on the GPU.
+#pragma once
+
+#include "cuda/device.h"
+#include "cuda/lane.h"
+
+namespace pynet::cuda {
+
+struct ProductShape {
+  index_t M, N, K, parts;  // parts: matrices of a batch, groups of a convolution
+};
+
+template <class T, int BM, int BN, int BK>
+struct Strips {
+  T a[2][BK][BM + 1];  // one more than the rows, so that columns lie in different banks
+  T b[2][BK][BN];
+};
+
+// Tile sizes: BM x BN of C, BK steps of K at a time, TM x TN for each thread.
+template <int BM_, int BN_, int BK_, int TM_, int TN_>
+struct ProductTile {
+  static constexpr int BM = BM_, BN = BN_, BK = BK_, TM = TM_, TN = TN_;
+  static constexpr int kThreads = BM / TM * (BN / TN);
+  static constexpr int kOfA = BM * BK / kThreads, kOfB = BN * BK / kThreads;
+  static_assert(kThreads % BK == 0 && kThreads % BM == 0 && kThreads % BN == 0, "");
+};
+
+// depth: steps of K in a chunk, blockIdx.z says which one.
+template <class Tile, class T, class A, class B, class C>
+__global__ void __launch_bounds__(Tile::kThreads)
+    product_kernel(ProductShape s, index_t depth, A a_of, B b_of, C c_of) {
+  constexpr int BM = Tile::BM, BN = Tile::BN, BK = Tile::BK, TM = Tile::TM, TN = Tile::TN;
+  constexpr int kThreads = Tile::kThreads, kOfA = Tile::kOfA, kOfB = Tile::kOfB;
+  using Shared = Strips<T, BM, BN, BK>;
+  PYNET_SHARED(Shared, shared);
+
+  const index_t row_tiles = ceil_div(s.M, BM);
+  const index_t m0 = blockIdx.x % row_tiles * BM, n0 = blockIdx.x / row_tiles * BN;
+  const index_t begin = blockIdx.z * depth, end = begin + depth < s.K ? begin + depth : s.K;
+  const A a = a_of.part(blockIdx.y);
+  const B b = b_of.part(blockIdx.y);
+  const C c = c_of.part(blockIdx.y, blockIdx.z);
+  const int t = static_cast<int>(threadIdx.x);
+
+  // What this thread brings in of a strip of A: down a column of the strip where rows of A lie side
+  // by side in memory, along it where steps of K do.
+  const bool along = a.along_k();
+  const auto a_row = [&](int i) { return along ? (t + i * kThreads) / BK : (t + i * kThreads) % BM; };
+  const auto a_step = [&](int i) { return along ? t % BK : (t + i * kThreads) / BM; };
+  const int b_column = t % BN, b_step = t / BN;
+  typename A::Row rows[kOfA];
+  PYNET_UNROLL
+  for (int i = 0; i < kOfA; ++i) rows[i] = a.row(m0 + a_row(i) < s.M ? m0 + a_row(i) : 0);
+  const typename B::Column column = b.column(n0 + b_column < s.N ? n0 + b_column : 0);
+
+  T next_a[kOfA], next_b[kOfB];
+  const auto fetch = [&](index_t k0) {
+    PYNET_UNROLL
+    for (int i = 0; i < kOfA; ++i) {
+      const index_t k = k0 + a_step(i);
+      next_a[i] = m0 + a_row(i) < s.M && k < end ? a.at(rows[i], k) : T{0};
+    }
+    PYNET_UNROLL
+    for (int i = 0; i < kOfB; ++i) {
+      const index_t k = k0 + b_step + i * (kThreads / BN);
+      next_b[i] = n0 + b_column < s.N && k < end ? b.at(column, k) : T{0};
+    }
+  };
+  const auto place = [&](int half) {
+    PYNET_UNROLL
+    for (int i = 0; i < kOfA; ++i) shared.a[half][a_step(i)][a_row(i)] = next_a[i];
+    PYNET_UNROLL
+    for (int i = 0; i < kOfB; ++i) shared.b[half][b_step + i * (kThreads / BN)][b_column] = next_b[i];
+  };
+
+  // Rows ty, ty + BM/TM, ... and columns tx, tx + BN/TN, ...: neighbouring threads read and write
+  // neighbouring columns.
+  const int tx = t % (BN / TN), ty = t / (BN / TN);
+  T sum[TM][TN] = {};
+  int half = 0;
+  fetch(begin);
+  place(half);
+  __syncthreads();
+  for (index_t k0 = begin; k0 < end; k0 += BK) {
+    const bool more = k0 + BK < end;
+    if (more) fetch(k0 + BK);
+    PYNET_UNROLL
+    for (int k = 0; k < BK; ++k) {
+      T left[TM], right[TN];
+      PYNET_UNROLL
+      for (int i = 0; i < TM; ++i) left[i] = shared.a[half][k][ty + i * (BM / TM)];
+      PYNET_UNROLL
+      for (int j = 0; j < TN; ++j) right[j] = shared.b[half][k][tx + j * (BN / TN)];
+      PYNET_UNROLL
+      for (int i = 0; i < TM; ++i) {
+        PYNET_UNROLL
+        for (int j = 0; j < TN; ++j) sum[i][j] = fma(left[i], right[j], sum[i][j]);
+      }
+    }
+    half ^= 1;
+    if (more) place(half);  // nobody reads that half: the barrier below was passed since
+    __syncthreads();
+  }
+  PYNET_UNROLL
+  for (int j = 0; j < TN; ++j) {
+    const index_t n = n0 + tx + j * (BN / TN);
+    PYNET_UNROLL
+    for (int i = 0; i < TM; ++i) {
+      const index_t m = m0 + ty + i * (BM / TM);
+      if (m < s.M && n < s.N) c.put(m, n, sum[i][j]);
+    }
+  }
+}
+
+// The chunks that a long K is cut into, so that a small C gives work to a whole GPU.
+inline index_t chunks_of(const ProductShape& s) {
+  const index_t tiles = s.parts * ceil_div(s.M, 64) * ceil_div(s.N, 64);
+  const index_t wanted = 256 / (tiles < 1 ? 1 : tiles), longest = s.K / 256;
+  const index_t chunks = wanted < longest ? wanted : longest;
+  return chunks < 1 ? 1 : chunks;
+}
+
+template <class T, class A, class B, class C>
+void launch_product(const char* op, const ProductShape& s, index_t chunks, const A& a, const B& b,
+                    const C& c) {
+  const auto with = [&](auto tile) {
+    using Tile = decltype(tile);
+    const index_t tiles = ceil_div(s.M, Tile::BM) * ceil_div(s.N, Tile::BN);
+    const index_t depth = ceil_div(ceil_div(s.K, chunks), Tile::BK) * Tile::BK;
+    launch(op, product_kernel<Tile, T, A, B, C>,
+           dim3(static_cast<unsigned>(tiles), static_cast<unsigned>(s.parts),
+                static_cast<unsigned>(chunks)),
+           Tile::kThreads, s, depth, a, b, c);
+  };
+  const index_t large = ceil_div(s.M, 128) * ceil_div(s.N, 128) * s.parts * chunks;
+  if (sizeof(T) == 4 && large >= 128) return with(ProductTile<128, 128, 8, 8, 8>{});
+  if (s.M > 32 && s.N > 32) return with(ProductTile<64, 64, 16, 4, 4>{});
+  with(ProductTile<32, 32, 16, 2, 2>{});
+}
+
+// --- the chunks of a long K ----------------------------------------------------------------------
+
+// A chunk's sums, in scratch memory: (chunks, parts, M, N).
+template <class T>
+struct ChunkStore {
+  T* partial;
+  index_t M, N, parts;
+  __device__ ChunkStore part(index_t i, index_t chunk) const {
+    return {partial + (chunk * parts + i) * M * N, M, N, parts};
+  }
+  __device__ void put(index_t m, index_t n, T sum) const { partial[m * N + n] = sum; }
+};
+
+template <class T, class C>
+__global__ void add_chunks_kernel(ProductShape s, index_t chunks, const T* partial, C c_of) {
+  const index_t size = s.M * s.N, all = s.parts * size;
+  const index_t threads = static_cast<index_t>(gridDim.x) * blockDim.x;
+  for (index_t i = static_cast<index_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < all;
+       i += threads) {
+    T sum = partial[i];
+    for (index_t chunk = 1; chunk < chunks; ++chunk) sum += partial[chunk * all + i];
+    const index_t part = i / size, m = (i - part * size) / s.N;
+    c_of.part(part, 0).put(m, i - part * size - m * s.N, sum);
+  }
+}
+
+template <class T>
+std::size_t product_scratch(const ProductShape& s) {
+  const index_t chunks = chunks_of(s);
+  return chunks == 1 ? 0 : static_cast<std::size_t>(chunks * s.parts * s.M * s.N) * sizeof(T);
+}
+
+// The whole product, with product_scratch() bytes of scratch memory.
+template <class T, class A, class B, class C>
+void run_product(const char* op, const ProductShape& s, const A& a, const B& b, const C& c,
+                 void* scratch) {
+  const index_t chunks = chunks_of(s);
+  if (chunks == 1) return launch_product<T>(op, s, 1, a, b, c);
+  T* partial = static_cast<T*>(scratch);
+  launch_product<T>(op, s, chunks, a, b, ChunkStore<T>{partial, s.M, s.N, s.parts});
+  const index_t blocks = ceil_div(s.parts * s.M * s.N, 256);
+  launch(op, add_chunks_kernel<T, C>, static_cast<unsigned>(blocks < 1024 ? blocks : 1024), 256, s,
+         chunks, static_cast<const T*>(partial), c);
+}
+
+}  // namespace pynet::cuda

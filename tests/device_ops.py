@@ -1,0 +1,62 @@
+"""The ops of the CUDA build with NumPy's arrays: each call copies them to the device and back.
+
+    ops = DeviceOps(module)          # pynet._cuda, or _cuda_host, whose device is the processor
+    y = ops.relu(x)
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+
+def host_module() -> ModuleType:
+    """The CUDA sources as they were compiled for the executor (tests/cuda_host)."""
+    folder = os.environ.get("PYNET_CUDA_HOST")
+    if not folder:
+        pytest.skip("PYNET_CUDA_HOST names no build of tests/cuda_host")
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    return import_module("_cuda_host")
+
+
+class DeviceOps:
+    """A module of ops that takes and gives NumPy's arrays."""
+
+    def __init__(self, module: ModuleType) -> None:
+        self.module = module
+
+    def __getattr__(self, op: str) -> Any:
+        function = getattr(self.module, op)
+
+        def call(*args: Any, **kw: Any) -> Any:
+            arguments = [*args, *kw.values()]
+            there = [self._to_device(a) for a in arguments]
+            result = function(*there[: len(args)], **dict(zip(kw, there[len(args) :])))
+            self.module.synchronize()
+            for mine, device in zip(arguments, there):
+                if isinstance(mine, np.ndarray) and mine.flags.writeable:
+                    mine[...] = device.to_numpy()  # what the op changed
+            back = [self._to_host(r, arguments, there) for r in self._several(result)]
+            return tuple(back) if isinstance(result, tuple) else back[0]
+
+        return call
+
+    def _to_device(self, value: Any) -> Any:
+        return self.module.to_device(value) if isinstance(value, np.ndarray) else value
+
+    def _to_host(self, value: Any, arguments: list[Any], there: list[Any]) -> Any:
+        for mine, device in zip(arguments, there):
+            if value is device and value is not None:
+                return mine  # `out` came back
+        return value.to_numpy() if isinstance(value, self.module.DeviceArray) else value
+
+    @staticmethod
+    def _several(result: Any) -> tuple[Any, ...]:
+        return result if isinstance(result, tuple) else (result,)
