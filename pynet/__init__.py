@@ -33,6 +33,7 @@ _SUBMODULES = (
     "activations",
     "callbacks",
     "datasets",
+    "devices",
     "diagnosis",
     "ensemble",
     "functions",
@@ -59,7 +60,16 @@ _SUBMODULES = (
     "viz",
 )
 # Functions that can be called as pynet.NAME, by their module.
-_FUNCTIONS = {"diagnose": "diagnosis", "profile": "diagnosis", "capture": "recording"}
+_FUNCTIONS = {
+    "diagnose": "diagnosis",
+    "profile": "diagnosis",
+    "capture": "recording",
+    "device": "devices",
+    "set_device": "devices",
+    "synchronize": "devices",
+    "to_device": "devices",
+    "to_numpy": "devices",
+}
 
 __all__ = [
     "__version__",

@@ -1,4 +1,6 @@
-"""Which module computes: the compiled core, or plain NumPy.
+"""Which module computes: the compiled core, its CUDA twin, or plain NumPy.
+
+An array decides: NumPy's are computed by the core, those in the memory of a GPU by `pynet._cuda`.
 
     with pynet.backend.use("reference"):     # the same calls, computed by pynet.reference
         grads = network.gradient(x, t)
@@ -22,6 +24,15 @@ from pynet._types import Array, DTypeLike, Shape
 _MODULES = {"core": "pynet._core", "reference": "pynet.reference"}
 
 
+class _NoDeviceArray:
+    """Stands for the type of arrays on a GPU until one can be made."""
+
+
+# The module of the GPU and the type of its arrays: see `device`.
+_device: ModuleType | None = None
+_device_array: type = _NoDeviceArray
+
+
 def _load(name: str) -> ModuleType:
     if name not in _MODULES:
         raise ValueError(f"[backend] name: expected one of {', '.join(_MODULES)}, got {name!r}")
@@ -42,8 +53,37 @@ _active: ContextVar[ModuleType | None] = ContextVar("pynet_backend", default=Non
 
 
 def of(x: Any) -> Any:
-    """Return the module that computes with the array x (x decides once there are GPU arrays)."""
+    """Return the module that computes with the array x."""
+    if type(x) is _device_array:
+        return _device
     return _active.get() or _default
+
+
+def on_device(x: Any) -> bool:
+    """Whether x is an array in the memory of a GPU."""
+    return type(x) is _device_array
+
+
+def device() -> Any:
+    """Return the module that computes on the GPU.
+
+    Raises ImportError where pynet was built without CUDA.
+    """
+    if _device is None:
+        try:
+            use_device(import_module("pynet._cuda"))
+        except ModuleNotFoundError:
+            raise ImportError(
+                "pynet was built without CUDA: build it where nvcc is, with "
+                "`pip install . --config-settings=cmake.define.PYNET_CUDA=ON`"
+            ) from None
+    return _device
+
+
+def use_device(module: Any) -> None:
+    """Let `module` compute with its DeviceArrays: pynet._cuda, or a stand-in of the tests."""
+    global _device, _device_array
+    _device, _device_array = module, module.DeviceArray
 
 
 def core() -> Any:
@@ -72,6 +112,7 @@ def name() -> str:
     return next(key for key, module in _MODULES.items() if module == of(None).__name__)
 
 
-def empty(shape: int | Shape, dtype: DTypeLike) -> Array:
-    """Return an uninitialised array, from the core's memory pool where that computes."""
-    return of(None).empty(shape, dtype)
+def empty(shape: int | Shape, dtype: DTypeLike, like: Any = None) -> Array:
+    """Return an uninitialised array from the memory pool of what computes with the array `like`."""
+    array: Array = of(like).empty(shape, dtype)
+    return array

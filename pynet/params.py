@@ -15,6 +15,7 @@ import numpy as np
 
 from pynet import backend
 from pynet._types import Array, DTypeLike, Shape
+from pynet.devices import to_device
 
 _ALIGNMENT = 64
 Store = TypeVar("Store", bound="FlatStore")
@@ -47,6 +48,11 @@ class Layout:
 
     def views(self, flat: Array) -> dict[str, Array]:
         """Return the arrays of this layout in `flat`."""
+        if backend.on_device(flat):
+            return {
+                key: flat[self.offsets[key] : self.offsets[key] + math.prod(shape)].reshape(shape)
+                for key, shape in self.shapes.items()
+            }
         itemsize = self.dtype.itemsize
         return {
             key: np.ndarray(shape, self.dtype, flat, self.offsets[key] * itemsize)
@@ -67,9 +73,23 @@ class FlatStore(dict[str, Array]):
         self.flat = flat
 
     @classmethod
-    def zeros(cls: type[Store], layout: Layout) -> Store:
-        """Return a store of zeros."""
+    def zeros(cls: type[Store], layout: Layout, like: Any = None) -> Store:
+        """Return a store of zeros, on the GPU where the array `like` is."""
+        if backend.on_device(like):
+            flat = backend.empty((layout.size,), layout.dtype, like)
+            flat[...] = 0
+            return cls(layout, flat)
         return cls(layout, _aligned_zeros(layout))
+
+    def on(self: Store, device: str) -> Store:
+        """Return the same values in a store on "cpu" or "cuda"."""
+        if backend.on_device(self.flat) == (device == "cuda"):
+            return self
+        if device == "cuda":
+            return type(self)(self.layout, to_device(self.flat))
+        store = type(self).zeros(self.layout)
+        store.flat[...] = self.flat.to_numpy()
+        return store
 
     @classmethod
     def of(cls: type[Store], arrays: Mapping[str, Any], dtype: DTypeLike | None = None) -> Store:
@@ -133,8 +153,10 @@ class GradStore(FlatStore):
     """The gradients of one `gradient()` call, in a buffer of their own."""
 
     @classmethod
-    def fresh(cls, layout: Layout) -> GradStore:
+    def fresh(cls, layout: Layout, like: Any = None) -> GradStore:
         """Return a store with a buffer from the pool, to be filled; only its gaps are set, to 0."""
+        if backend.on_device(like):
+            return cls.zeros(layout, like)
         flat = backend.empty((layout.size,), layout.dtype)
         flat[layout.gaps] = 0
         return cls(layout, flat)

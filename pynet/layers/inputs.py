@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from pynet import backend
 from pynet._types import Array, Shape
 from pynet.checks import whole_number
 
@@ -15,6 +16,8 @@ def real_array(where: str, value: Any) -> Array:
 
     Raises TypeError for anything else, and for masked elements, which `np.asarray` would unmask.
     """
+    if backend.on_device(value):
+        return value
     try:
         array = np.asarray(value)
     except (TypeError, ValueError):
@@ -31,7 +34,7 @@ def parameter(value: Any) -> Any:
 
     Typed Any: that a layer without its parameters is never computed with is what `built` is for.
     """
-    return value if value is None else np.asarray(value)
+    return value if value is None or backend.on_device(value) else np.asarray(value)
 
 
 def filled_array(where: str, value: Any) -> Array:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from pynet import backend
 from pynet._types import Array, ArrayLike
 from pynet.layers.inputs import real_array
 
@@ -67,7 +68,8 @@ class LossLayer:
         weighted = sample_weight is not None or self.class_weight is not None
         found = None if weighted else self._kernel(x, t)
         loss, y, saved = self._weighted(x, t, sample_weight) if found is None else (*found, None)
-        self.loss, self.y, self.t, self._saved = loss, y, np.asarray(t), saved
+        self.loss, self.y, self._saved = loss, y, saved
+        self.t = t if backend.on_device(t) else np.asarray(t)
         return loss
 
     def backward(self, dout: float = 1) -> Array:

@@ -13,10 +13,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
+from pynet import backend
+from pynet import devices
 from pynet._types import Array, ArrayLike, DTypeLike, Shape
 from pynet.checks import array_of, one_each, whole_number
 from pynet.gradient import numerical_gradient
@@ -27,6 +29,8 @@ from pynet.params import GradStore, ParamStore, pack
 from pynet.penalties import L2, Elastic
 from pynet.serialization import load_params, save_params
 from pynet.serialization.files import PathLike
+
+Own = TypeVar("Own", bound="Network")
 
 
 class Network:
@@ -71,6 +75,7 @@ class Network:
         if self.dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
             raise ValueError(f"[Network] dtype: expected float32 or float64, got {self.dtype}")
         self.input_dim = input_dim
+        self.device = devices.device()
         self.last_loss: float | None = None  # what the last loss() or gradient() computed
         self._root = _sequential(layers)
         self._params: ParamStore | None = None
@@ -105,6 +110,23 @@ class Network:
         self._bindings = list(names.values())
         self._packed_slots = slots
         self._decayed = [slot.key for slot in slots if slot.name == "W"]
+        if self.device != "cpu":
+            self.to(self.device)
+
+    def to(self: Own, device: str) -> Own:
+        """Move the parameters and the state to "cpu" or "cuda"; return the network.
+
+        Batches are moved there as they come. Raises as `pynet.set_device`.
+        """
+        self.device = devices.checked(device)
+        if self._params is not None:
+            self._params = self._params.on(device)
+            for slot in self._packed_slots:
+                slot.layer.bind_param(slot.name, self._params[slot.key])
+            for slot in self.named_state():
+                if np.ndim(slot.value) > 0:
+                    setattr(slot.layer, slot.name, devices.moved(slot.value, device))
+        return self
 
     def named_state(self) -> list[Slot]:
         """Return what a checkpoint also holds: running statistics, dropout's counters."""
@@ -123,7 +145,7 @@ class Network:
         if self._params is None:
             self._root.build(x.shape, self.dtype)
             self._pack()
-        return x
+        return devices.moved(x, self.device)
 
     def predict(self, x: ArrayLike, train_flg: bool = False) -> Array:
         """Return the scores of a batch, (N, classes), before softmax."""
@@ -148,6 +170,8 @@ class Network:
         """
         flag = self.train_flg_of_loss if train_flg is None else train_flg
         weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+        if self.device == "cuda":
+            t = devices.to_device(t)
         loss = self.last_layer.forward(self.predict(x, flag), t, **weights)
         for penalty in self._penalties():
             loss += sum(penalty(self.params[key]) for key in self._decayed)
@@ -171,7 +195,7 @@ class Network:
         one_each(f"{where} t", x, labels)
         right = 0
         for i in range(0, len(x), batch_size):
-            scores = self.predict(x[i : i + batch_size], False)
+            scores = devices.to_numpy(self.predict(x[i : i + batch_size], False))
             threshold = getattr(self.last_layer, "threshold", None)
             if scores[0].size == 1 and threshold is not None:
                 positive = scores.reshape(-1) > threshold
@@ -206,10 +230,10 @@ class Network:
 
         Runs in training mode. The result is a fresh store each time; `last_loss` is the loss.
         """
-        self._input(x)
+        x = self._input(x)
         weights = {} if sample_weight is None else {"sample_weight": sample_weight}
         self.loss(x, t, True, **weights)
-        grads = GradStore.fresh(self.params.layout)
+        grads = GradStore.fresh(self.params.layout, self.params.flat)
         for layer, names in self._bindings:
             layer.bind_grads({name: grads[key] for name, key in names.items()})
         self._root.backward(self.last_layer.backward(), need_dx=False)

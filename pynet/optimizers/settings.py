@@ -75,7 +75,7 @@ class Stateful:
         """Make the state for these parameters, all 0."""
         for name in self.state_names:
             if isinstance(params, FlatStore):
-                state: Mapping[str, Any] = FlatStore.zeros(params.layout)
+                state: Mapping[str, Any] = FlatStore.zeros(params.layout, params.flat)
             else:
                 state = {key: np.zeros(np.shape(p), dtype_of(p)) for key, p in params.items()}
             setattr(self, name, state)

@@ -233,7 +233,8 @@ DeviceArray copied(const DeviceArray& a) {
   return made.get();
 }
 
-DeviceArray astype(const DeviceArray& a, const py::object& dtype) {
+DeviceArray astype(const DeviceArray& a, const py::object& dtype, bool copy) {
+  if (!copy && py::dtype::from_args(dtype).equal(a.dtype())) return a;
   const NdArray made = pool_array("astype", "out", shape_of(a), py::dtype::from_args(dtype));
   copy_into(made, wrap(a));
   return made.get();
@@ -270,7 +271,7 @@ void bind_device_array(py::module_& m) {
       .def("to_numpy", &to_numpy)
       .def("reshape", &reshape)
       .def("copy", &copied)
-      .def("astype", &astype, py::arg("dtype"))
+      .def("astype", &astype, py::arg("dtype"), py::arg("copy") = true)
       .def("__getitem__", &part)
       .def("__setitem__", &assign)
       .def("__len__",

@@ -1,0 +1,67 @@
+"""Arrays in the memory of a GPU.
+
+    pynet.set_device("cuda")              # networks that are made from now on live there
+    network = pynet.networks.SimpleConvNet()
+    x = pynet.to_device(x_batch)          # to_numpy(x) brings an array back
+
+An array there (`DeviceArray`) has a shape, a dtype, `reshape` and parts along its first axis; what
+computes with it are pynet's layers and `pynet.ops`. NumPy's functions and operators refuse it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pynet import backend
+from pynet._types import Array
+
+DEVICES = ("cpu", "cuda")
+_current = "cpu"
+
+
+def device() -> str:
+    """Return where networks are made: "cpu" or "cuda"."""
+    return _current
+
+
+def set_device(name: str) -> None:
+    """Let networks be made on the processor ("cpu") or on the GPU ("cuda") from now on.
+
+    Raises ValueError for another name, ImportError where pynet was built without CUDA, RuntimeError
+    where there is no GPU; then nothing changes.
+    """
+    global _current
+    _current = checked(name)
+
+
+def checked(name: str) -> str:
+    """Return the name of a device that can be used; raises as `set_device` does."""
+    if name not in DEVICES:
+        raise ValueError(f"[set_device] name: expected one of {', '.join(DEVICES)}, got {name!r}")
+    if name == "cuda":
+        info = backend.device().device_info()
+        if not info["present"]:
+            raise RuntimeError(f"[set_device] name: expected a GPU, got none: {info['reason']}")
+    return name
+
+
+def to_device(x: Any) -> Any:
+    """Return x as a `DeviceArray`: a copy, or x itself where it is one."""
+    return backend.device().to_device(x)
+
+
+def to_numpy(x: Any) -> Array:
+    """Return x as a NumPy array: a copy from the GPU, or x itself."""
+    return x.to_numpy() if backend.on_device(x) else np.asarray(x)
+
+
+def synchronize() -> None:
+    """Wait for the GPU. IndexError where a label was out of range in a call since the last wait."""
+    backend.device().synchronize()
+
+
+def moved(x: Any, to: str) -> Any:
+    """Return the array x on the device of this name."""
+    return to_device(x) if to == "cuda" else to_numpy(x)
