@@ -157,7 +157,7 @@ class RecordedStep {
 }  // namespace
 
 void bind_recording(py::module_& m) {
-  py::class_<RecordedStep>(m, "Recording")
+  py::class_<RecordedStep>(m, "Recording", py::module_local())
       .def(py::init<>())
       .def("start", &RecordedStep::start)
       .def("refresh", &RecordedStep::refresh, py::arg("first"))

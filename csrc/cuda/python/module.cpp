@@ -34,4 +34,5 @@ PYBIND11_MODULE(PYNET_MODULE_NAME, m) {
   pynet::bind_activation(m);
   pynet::bind_loss(m);
   pynet::bind_update(m);
+  pynet::bind_recording(m);
 }

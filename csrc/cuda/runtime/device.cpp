@@ -137,3 +137,14 @@ DeviceInfo device_info() {
 }
 
 }  // namespace pynet::cuda
+
+namespace pynet {
+
+void* RecordedCall::operator new(std::size_t bytes) {
+  void* memory = nullptr;
+  cuda::check(cudaHostAlloc(&memory, bytes, cudaHostAllocMapped), "cudaHostAlloc");
+  return memory;
+}
+void RecordedCall::operator delete(void* memory) { cudaFreeHost(memory); }
+
+}  // namespace pynet

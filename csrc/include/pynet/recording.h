@@ -80,6 +80,12 @@ class RecordedCall {
   virtual double operations() const = 0;
   virtual void plan() = 0;  // anew, after a change of the arguments
 
+#if defined(PYNET_CUDA_MODULE)
+  // Where the GPU sees the numbers.
+  static void* operator new(std::size_t bytes);
+  static void operator delete(void* memory);
+#endif
+
   const void* kernel = nullptr;  // its place in the KernelTable
   std::string name;
   int label = 0;  // given by Recording::set_label
@@ -137,11 +143,14 @@ class Recording {
   template <template <class> class Args, class T>
   bool take(const KernelPair<Args>& pair, const Kernel<Args<T>>& kernel, const Args<T>& args,
             const Work& work) {
-    auto call = std::make_unique<RecordedCallOf<Args<T>>>(kernel, args);
     if (refreshing_) {
-      refresh_next(&pair, call->numbers);
+      Args<T> given = args;
+      StepNumbers numbers{};
+      own_numbers(given, numbers);
+      refresh_next(&pair, numbers);
       return false;
     }
+    auto call = std::make_unique<RecordedCallOf<Args<T>>>(kernel, args);
     call->kernel = &pair;
     call->work = work;
     add(std::move(call));
