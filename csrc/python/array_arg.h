@@ -154,6 +154,9 @@ class Call {
 // A contiguous array from the memory pool; `name` is for the message of a MemoryError.
 NdArray pool_array(const char* op, const char* name, const Shape& shape, const py::dtype& dtype);
 
+NdArray filled_array(const char* op, const char* name, const Shape& shape, const py::dtype& dtype,
+                     double value);
+
 // Work above this is worth letting other Python threads run.
 constexpr double kReleaseGil = 10000;  // nanoseconds
 

@@ -87,18 +87,29 @@ struct Inputs {
     W.expect_rank(4, kFilters);
     s = filter_shape(call, "x", x.shape(), "W", W.shape(), window, groups);
     // A plain number takes the data type of the arrays beside it.
+    if (PyFloat_Check(b_object.ptr()) || PyLong_Check(b_object.ptr())) {
+      number_ = PyFloat_AsDouble(b_object.ptr());
+      is_number_ = true;
+      return;
+    }
     b = b_object.is_none() ? Array() : call.follower("b", b_object);
     if (b && b.ndim() > 0) b = call.array("b", b_object);
     if (b && b.ndim() > 0) b.expect_shape({s.FN}, "with one bias for each filter, or a number");
   }
 
-  // The bias of each filter, or null; a number is spread in `memory`.
+  // The bias of each filter, or null.
   template <class T>
-  const T* bias(std::vector<T>* memory) {
-    if (!b || b.ndim() > 0) return b.data<T>();
-    memory->assign(static_cast<std::size_t>(s.FN), *b.data<T>());
-    return memory->data();
+  const T* bias() {
+    if (b && b.ndim() == 0) number_ = number_in(b.object()), is_number_ = true;
+    if (!is_number_) return b.data<T>();
+    spread_ = Array("conv2d", "b", filled_array("conv2d", "b", {s.FN}, py::dtype::of<T>(), number_));
+    return spread_.data<T>();
   }
+
+ private:
+  double number_ = 0;
+  bool is_number_ = false;
+  Array spread_;
 };
 
 NdArray conv2d(py::object x, py::object W, py::object b, py::object stride, py::object pad,
@@ -108,10 +119,9 @@ NdArray conv2d(py::object x, py::object W, py::object b, py::object stride, py::
   const ConvShape& s = in.s;
   return call.dispatch([&](auto zero) {
     using T = decltype(zero);
-    std::vector<T> spread;
     Array y = call.output<T>("out", out, {s.N, s.FN, s.OH, s.OW});
     run(kernels().conv2d, Conv2dArgs<T>{y.data<T>(), in.x.data<T>(), in.W.data<T>(),
-                                        in.bias<T>(&spread), s, relu, winograd()});
+                                        in.bias<T>(), s, relu, winograd()});
     return y.object();
   });
 }
@@ -142,13 +152,12 @@ py::tuple conv2d_max_pool2d(py::object x, py::object W, py::object b, py::object
   const PoolShape pool = pool_shape(call, in.s, kernel);
   return call.dispatch([&](auto zero) {
     using T = decltype(zero);
-    std::vector<T> spread;
     const Shape shape = {pool.N, pool.C, pool.OH, pool.OW};
     Array y = call.output<T>("y", py::none(), shape);
     Array arg = call.output<std::int32_t>("arg", py::none(), shape);
     run(kernels().conv2d_max_pool2d,
         Conv2dMaxPool2dArgs<T>{y.data<T>(), arg.data<std::int32_t>(), in.x.data<T>(),
-                               in.W.data<T>(), in.bias<T>(&spread), in.s, pool, relu, winograd()});
+                               in.W.data<T>(), in.bias<T>(), in.s, pool, relu, winograd()});
     return py::make_tuple(y.object(), arg.object());
   });
 }

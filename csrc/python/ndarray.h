@@ -26,5 +26,6 @@ NdArray as_array(const char* op, const char* name, py::handle object);
 bool is_masked(const NdArray& array);  // whether elements are marked as missing (numpy.ma)
 bool is_contiguous(const NdArray& array);
 void copy_into(const NdArray& to, const NdArray& from);  // of the same shape; converts
+double number_in(const NdArray& array);                  // its one element
 
 }  // namespace pynet

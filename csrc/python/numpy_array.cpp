@@ -105,4 +105,13 @@ NdArray pool_array(const char* op, const char* name, const Shape& shape, const p
   return py::reinterpret_borrow<NdArray>(array);
 }
 
+double number_in(const NdArray& array) { return py::cast<double>(array.attr("item")()); }
+
+NdArray filled_array(const char* op, const char* name, const Shape& shape, const py::dtype& dtype,
+                     double value) {
+  NdArray made = pool_array(op, name, shape, dtype);
+  made[py::ellipsis()] = value;
+  return made;
+}
+
 }  // namespace pynet

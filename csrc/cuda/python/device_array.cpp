@@ -110,6 +110,22 @@ NdArray pool_array(const char* op, const char* name, const Shape& shape, const p
   return wrap(DeviceArray(std::move(owner), static_cast<char*>(block), sizes_of(shape), dtype));
 }
 
+double number_in(const NdArray& array) {
+  double number = 0;
+  NdArray wide = pool_array("number", "x", Shape{}, py::dtype::of<double>());
+  copy_into(wide, array);
+  copy(&number, wide.data(), sizeof(number));
+  cuda::synchronize();
+  return number;
+}
+
+NdArray filled_array(const char* op, const char* name, const Shape& shape, const py::dtype& dtype,
+                     double value) {
+  const NdArray made = pool_array(op, name, shape, dtype);
+  cuda::fill(made.get().data(), made.get().kind(), value, made.get().size());
+  return made;
+}
+
 // Class numbers and the like: reported with the next synchronisation, as the GPU looks at them.
 template <class T>
 const T* Call::indices(Array& array, index_t limit) const {
@@ -126,7 +142,15 @@ template const std::int64_t* Call::indices<std::int64_t>(Array&, index_t) const;
 // --- what Python sees ----------------------------------------------------------------------------
 
 NdArray to_device(const char* op, const char* name, const py::array& array) {
-  const py::array plain = py::array::ensure(array, py::array::c_style);
+  // What the GPU has no type for is held by the next larger one.
+  const char kind = array.dtype().kind();
+  const py::ssize_t size = array.dtype().itemsize();
+  const char* wider = kind == 'f' && size == 2                         ? "float32"
+                      : (kind == 'i' || kind == 'u') && size < 4 && !(kind == 'u' && size == 1) ? "int32"
+                      : kind == 'u' && size > 1                        ? "int64"
+                                                                       : nullptr;
+  const py::array plain = py::array::ensure(
+      wider ? py::array(array.attr("astype")(wider)) : array, py::array::c_style);
   NdArray made = pool_array(op, name,
                             Shape(reinterpret_cast<const index_t*>(plain.shape()),
                                   static_cast<std::size_t>(plain.ndim())),
