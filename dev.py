@@ -254,9 +254,9 @@ def run(command: List[str], cwd: Optional[str] = None) -> int:
 
 def lint() -> int:
     """Run every check of style and types, and return 0 if all of them pass."""
-    folders = ("csrc", "tests/cpp", "bench/cpp", "examples")
+    folders = ("csrc", "tests/cpp", "tests/cuda_host", "bench/cpp", "examples")
     sources = [name for folder in folders for name in find_files(folder)]
-    sources = [name for name in sources if name.endswith((".h", ".cpp"))]
+    sources = [name for name in sources if name.endswith((".h", ".cpp", ".cu"))]
     commands = [
         ["ruff", "check"],
         ["ruff", "format", "--check"],

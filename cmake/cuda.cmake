@@ -9,22 +9,25 @@ set_property(CACHE PYNET_CUDA PROPERTY STRINGS AUTO ON OFF)
 set(PYNET_CUDA_ARCHITECTURES "75-real;80-real;86-real;89-real;90a-real;90-virtual" CACHE STRING
     "GPU architectures to build for")
 
-function(pynet_add_cuda_module)
-  if(PYNET_CUDA STREQUAL "OFF")
-    return()
-  endif()
+# A language is enabled for the whole file, never inside a function.
+if(PYNET_BUILD_PYTHON AND NOT PYNET_CUDA STREQUAL "OFF")
   if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)  # or CMake would choose one while it looks at nvcc
     set(CMAKE_CUDA_ARCHITECTURES OFF)
   endif()
   check_language(CUDA)  # compiles something: a broken nvcc counts as none
-  if(NOT CMAKE_CUDA_COMPILER)
-    if(PYNET_CUDA STREQUAL "ON")
-      message(FATAL_ERROR "PYNET_CUDA is ON, but no CUDA compiler works: name nvcc in CUDACXX.")
-    endif()
+  if(CMAKE_CUDA_COMPILER)
+    enable_language(CUDA)
+  elseif(PYNET_CUDA STREQUAL "ON")
+    message(FATAL_ERROR "PYNET_CUDA is ON, but no CUDA compiler works: name nvcc in CUDACXX.")
+  else()
     message(STATUS "pynet: no CUDA compiler works, so the module for GPUs is left out")
+  endif()
+endif()
+
+function(pynet_add_cuda_module)
+  if(PYNET_CUDA STREQUAL "OFF" OR NOT CMAKE_CUDA_COMPILER)
     return()
   endif()
-  enable_language(CUDA)
   include(cmake/cuda_sources.cmake)
   add_library(pynet_cuda_kernels OBJECT ${PYNET_CUDA_KERNELS})
   set_target_properties(pynet_cuda_kernels PROPERTIES

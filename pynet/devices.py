@@ -54,7 +54,8 @@ def to_device(x: Any) -> Any:
 
 def to_numpy(x: Any) -> Array:
     """Return x as a NumPy array: a copy from the GPU, or x itself."""
-    return x.to_numpy() if backend.on_device(x) else np.asarray(x)
+    array: Array = x.to_numpy() if backend.on_device(x) else np.asarray(x)
+    return array
 
 
 def synchronize() -> None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from pynet import backend
 from pynet._types import Array, DTypeLike, Shape
-from pynet.devices import to_device
+from pynet.devices import to_device, to_numpy
 
 _ALIGNMENT = 64
 Store = TypeVar("Store", bound="FlatStore")
@@ -88,7 +88,7 @@ class FlatStore(dict[str, Array]):
         if device == "cuda":
             return type(self)(self.layout, to_device(self.flat))
         store = type(self).zeros(self.layout)
-        store.flat[...] = self.flat.to_numpy()
+        store.flat[...] = to_numpy(self.flat)
         return store
 
     @classmethod

@@ -1,7 +1,7 @@
 """The ops of the CUDA build with NumPy's arrays: each call copies them to the device and back.
 
-    ops = DeviceOps(module)          # pynet._cuda, or _cuda_host, whose device is the processor
-    y = ops.relu(x)
+ops = DeviceOps(module)          # pynet._cuda, or _cuda_host, whose device is the processor
+y = ops.relu(x)
 """
 
 from __future__ import annotations

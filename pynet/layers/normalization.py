@@ -153,7 +153,7 @@ class BatchNormalization(Layer):
         dtype = np.float64 if wide else np.float32
         mean, var = self.running_mean, self.running_var
         if backend.on_device(x):
-            return tuple(self._on_device(value, x, dtype) for value in (mean, var))
+            return self._on_device(mean, x, dtype), self._on_device(var, x, dtype)
         mean = np.zeros(self.gamma.size, dtype) if mean is None else np.asarray(mean, dtype)
         var = np.zeros(self.gamma.size, dtype) if var is None else np.asarray(var, dtype)
         return mean, var

@@ -17,7 +17,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from pynet import backend
 from pynet import devices
 from pynet._types import Array, ArrayLike, DTypeLike, Shape
 from pynet.checks import array_of, one_each, whole_number

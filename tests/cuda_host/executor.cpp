@@ -214,6 +214,10 @@ class Machine {
       at_warp += state == State::AtWarpBarrier;
       gone += state == State::Done;
     }
+    // What they did has happened before what is freed now.
+    end_.leave(0);
+    block_.leave(block_.turn);
+    for (Meeting& warp : warps_) warp.leave(warp.turn);
     shared_.clear();
     t_position = nullptr;
     throw BarrierError(std::string(name_) + ": " + std::to_string(at_block) +
