@@ -1,5 +1,5 @@
-#include "cpu/loop.h"
 #include "rules/activation.h"
+#include "cpu/loop.h"
 
 namespace pynet::PYNET_ISA {
 namespace {

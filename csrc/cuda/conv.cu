@@ -16,7 +16,7 @@ namespace {
 // The sizes of one group, in 32 bits where they are divided by.
 struct GroupShape {
   ConvShape s;
-  int C, FN;                        // of a group
+  int C, FN;  // of a group
   Divider by_FW, by_FH, by_OW, by_OH, by_W, by_H;
   explicit GroupShape(const ConvShape& shape)
       : s(shape),
@@ -228,8 +228,8 @@ void conv2d_dx_run(const Conv2dDxArgs<T>& args, const Tile& tile) {
   if (args.grad == Grad::Skip) return;
   const GroupShape g(args.s);
   run_product<T>("conv2d_dx", dx_shape(args.s), FiltersOfChannels<T>{args.W, g},
-                 Contributions<T>{args.dout, g},
-                 ImageStore<T>{args.dx, g, args.grad == Grad::Add}, tile.shared);
+                 Contributions<T>{args.dout, g}, ImageStore<T>{args.dx, g, args.grad == Grad::Add},
+                 tile.shared);
 }
 
 // --- the filters' gradient -----------------------------------------------------------------------
@@ -240,9 +240,7 @@ struct Maps {
   using Row = const T*;
   const T* dout;
   GroupShape g;
-  __device__ Maps part(index_t group) const {
-    return {dout + group * g.FN * g.s.OH * g.s.OW, g};
-  }
+  __device__ Maps part(index_t group) const { return {dout + group * g.FN * g.s.OH * g.s.OW, g}; }
   __device__ bool along_k() const { return true; }
   __device__ Row row(index_t m) const { return dout + m * g.s.OH * g.s.OW; }
   __device__ T at(Row row, index_t k) const {
@@ -266,8 +264,7 @@ struct TapsOfWindows {
   }
   __device__ Column column(index_t n) const {
     const Split tap(n, g.by_FW, g.by_FH);
-    return {x + tap.plane * g.s.H * g.s.W,
-            static_cast<int>(tap.row * g.s.dilation_h - g.s.pad_h),
+    return {x + tap.plane * g.s.H * g.s.W, static_cast<int>(tap.row * g.s.dilation_h - g.s.pad_h),
             static_cast<int>(tap.column * g.s.dilation_w - g.s.pad_w)};
   }
   __device__ T at(const Column& of, index_t k) const {

@@ -3,10 +3,11 @@
 namespace pynet::cuda {
 namespace {
 
-// The four words of a block of Philox4x32-10 (Salmon et al., 2011): cpu/philox.h has eight blocks at
-// a time of the same numbers.
+// The four words of a block of Philox4x32-10 (Salmon et al., 2011): cpu/philox.h has eight blocks
+// at a time of the same numbers.
 PYNET_INLINE void philox(const RandomState& state, std::uint64_t block, std::uint32_t (&word)[4]) {
-  std::uint32_t c0 = static_cast<std::uint32_t>(block), c1 = static_cast<std::uint32_t>(block >> 32);
+  std::uint32_t c0 = static_cast<std::uint32_t>(block),
+                c1 = static_cast<std::uint32_t>(block >> 32);
   std::uint32_t c2 = state.layer, c3 = state.step;
   std::uint32_t k0 = static_cast<std::uint32_t>(state.seed);
   std::uint32_t k1 = static_cast<std::uint32_t>(state.seed >> 32);
@@ -66,12 +67,16 @@ void dropout_backward_run(const DropoutBackwardArgs<T>& args, const Tile&) {
   if (args.grad == Grad::Write) {
     for_elements(
         op, args.n,
-        [=] __device__(T& dx, T dout, std::uint8_t kept) { dx = dout * static_cast<T>(kept) * scale; },
+        [=] __device__(T& dx, T dout, std::uint8_t kept) {
+          dx = dout * static_cast<T>(kept) * scale;
+        },
         out(args.dx), in(args.dout), in(args.mask));
   } else if (args.grad == Grad::Add) {
     for_elements(
         op, args.n,
-        [=] __device__(T& dx, T dout, std::uint8_t kept) { dx += dout * static_cast<T>(kept) * scale; },
+        [=] __device__(T& dx, T dout, std::uint8_t kept) {
+          dx += dout * static_cast<T>(kept) * scale;
+        },
         in_out(args.dx), in(args.dout), in(args.mask));
   }
 }

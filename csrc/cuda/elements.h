@@ -2,8 +2,9 @@
 //
 //   for_elements("add", n, [=] __device__(T& y, T a, T b) { y = a + b; }, out(y), in(a), in(b));
 //
-// A thread takes 16 bytes of each array at a time where all of them are aligned to that, and goes on
-// by the whole grid: neighbouring threads read neighbouring memory, in the widest loads there are.
+// A thread takes 16 bytes of each array at a time where all of them are aligned to that, and goes
+// on by the whole grid: neighbouring threads read neighbouring memory, in the widest loads there
+// are.
 #pragma once
 
 #include <cstdint>
@@ -105,7 +106,8 @@ __global__ void elements_kernel(index_t n, F f, P... port) {
 template <class Body>
 __global__ void indices_kernel(index_t n, Body body) {
   const index_t threads = static_cast<index_t>(gridDim.x) * blockDim.x;
-  for (index_t i = static_cast<index_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < n; i += threads) {
+  for (index_t i = static_cast<index_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < n;
+       i += threads) {
     body(i);
   }
 }
@@ -125,8 +127,8 @@ constexpr std::size_t largest(std::size_t a, std::size_t b, Rest... rest) {
 template <class F, class First, class... P>
 void for_elements(const char* op, index_t n, const F& f, First first, P... port) {
   if (n <= 0) return;
-  constexpr int W = 16 / static_cast<int>(largest(sizeof(typename First::type),
-                                                  sizeof(typename P::type)...));
+  constexpr int W =
+      16 / static_cast<int>(largest(sizeof(typename First::type), sizeof(typename P::type)...));
   const dim3 grid = element_blocks(n, W);
   if (is_aligned(first.p, W) && (is_aligned(port.p, W) && ...)) {
     launch(op, elements_kernel<W, F, First, P...>, grid, kElementThreads, n, f, first, port...);

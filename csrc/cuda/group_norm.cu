@@ -56,7 +56,7 @@ void group_norm_backward_run(const GroupNormBackwardArgs<T>& args, const Tile& t
   const index_t S = args.S, channels = args.C / args.groups, D = channels * S;
   const ChannelParts parts(args.N, args.C, S);
   double* partial = static_cast<double*>(tile.shared);
-  sum_channel_parts<2>(op, partial, parts, [=] __device__(double(&sum)[2], index_t i, index_t) {
+  sum_channel_parts<2>(op, partial, parts, [=] __device__(double (&sum)[2], index_t i, index_t) {
     const index_t row = i / D;
     const double d = static_cast<double>(args.dout[i]);
     const double xc = static_cast<double>(args.x[i]) - static_cast<double>(args.mean[row]);
@@ -76,8 +76,7 @@ void group_norm_backward_run(const GroupNormBackwardArgs<T>& args, const Tile& t
     const double mean = static_cast<double>(middle), size = static_cast<double>(D);
     double sum_d = 0, sum_d_xc = 0;  // of d = gamma * dout, and of d * (x - mean)
     for (index_t i = thread.lane; i < D; i += thread.kLanes) {
-      const double d =
-          static_cast<double>(args.gamma[c0 + i / S]) * static_cast<double>(dout[i]);
+      const double d = static_cast<double>(args.gamma[c0 + i / S]) * static_cast<double>(dout[i]);
       sum_d += d;
       sum_d_xc += d * (static_cast<double>(x[i]) - mean);
     }

@@ -1,7 +1,7 @@
 // Batch normalisation (Ioffe and Szegedy, 2015), with the ReLU behind it if asked.
 //
-// Three launches: the sums of each channel's parts, what follows from them for each channel, and one
-// pass that writes. Sums are taken in double precision.
+// Three launches: the sums of each channel's parts, what follows from them for each channel, and
+// one pass that writes. Sums are taken in double precision.
 #include "cuda/channels.h"
 #include "cuda/elements.h"
 #include "cuda/lane.h"
@@ -62,13 +62,13 @@ void batch_norm_run(const BatchNormArgs<T>& args, const Tile& tile) {
   const ForwardScratch<T> scratch(parts, tile.shared);
   if (args.train) {
     // Of x - x[0,c,0], which keeps the sums small.
-    sum_channel_parts<2>(op, scratch.partial, parts,
-                         [=] __device__(double(&sum)[2], index_t i, index_t c) {
-                           const double d = static_cast<double>(args.x[i]) -
-                                            static_cast<double>(args.x[c * parts.S]);
-                           sum[0] += d;
-                           sum[1] += d * d;
-                         });
+    sum_channel_parts<2>(
+        op, scratch.partial, parts, [=] __device__(double (&sum)[2], index_t i, index_t c) {
+          const double d =
+              static_cast<double>(args.x[i]) - static_cast<double>(args.x[c * parts.S]);
+          sum[0] += d;
+          sum[1] += d * d;
+        });
   }
   const double m = static_cast<double>(args.N * args.S);
   const double unbias = args.unbiased && m > 1 ? m / (m - 1) : 1;
@@ -136,13 +136,12 @@ void batch_norm_backward_run(const BatchNormBackwardArgs<T>& args, const Tile& t
   const char* op = "batch_norm_backward";
   const ChannelParts parts(args.N, args.C, args.S);
   const BackwardScratch<T> scratch(parts, tile.shared);
-  sum_channel_parts<2>(op, scratch.partial, parts,
-                       [=] __device__(double(&sum)[2], index_t i, index_t c) {
-                         const double d = static_cast<double>(dout_at(args, i));
-                         sum[0] += d;
-                         sum[1] += d * (static_cast<double>(args.x[i]) -
-                                        static_cast<double>(args.mean[c]));
-                       });
+  sum_channel_parts<2>(
+      op, scratch.partial, parts, [=] __device__(double (&sum)[2], index_t i, index_t c) {
+        const double d = static_cast<double>(dout_at(args, i));
+        sum[0] += d;
+        sum[1] += d * (static_cast<double>(args.x[i]) - static_cast<double>(args.mean[c]));
+      });
   const double m = static_cast<double>(args.N * args.S);
   for_channels(op, args.C, [=] __device__(index_t c) {
     const double dout = channel_sum<2>(scratch.partial, parts, c, 0);

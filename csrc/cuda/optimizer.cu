@@ -52,23 +52,23 @@ void update(const char* op, const UpdateArgs<T>& args, Make make) {
 }  // namespace
 
 // The kernel NAME_update of NAME_rule with so many arrays of state.
-#define PYNET_UPDATE(NAME, STATES)                                           \
-  namespace {                                                                \
-  struct NAME##_maker {                                                      \
-    template <class T>                                                       \
-    PYNET_INLINE auto operator()(const UpdateState& state, T) const {        \
-      return NAME##_rule<T>(state);                                          \
-    }                                                                        \
-  };                                                                         \
-  template <class T>                                                         \
-  Work NAME##_update_plan(const UpdateArgs<T>&) {                            \
-    return plan_launch();                                                    \
-  }                                                                          \
-  template <class T>                                                         \
-  void NAME##_update_run(const UpdateArgs<T>& args, const Tile&) {           \
-    update<STATES>(#NAME "_update", args, NAME##_maker{});                   \
-  }                                                                          \
-  }                                                                          \
+#define PYNET_UPDATE(NAME, STATES)                                    \
+  namespace {                                                         \
+  struct NAME##_maker {                                               \
+    template <class T>                                                \
+    PYNET_INLINE auto operator()(const UpdateState& state, T) const { \
+      return NAME##_rule<T>(state);                                   \
+    }                                                                 \
+  };                                                                  \
+  template <class T>                                                  \
+  Work NAME##_update_plan(const UpdateArgs<T>&) {                     \
+    return plan_launch();                                             \
+  }                                                                   \
+  template <class T>                                                  \
+  void NAME##_update_run(const UpdateArgs<T>& args, const Tile&) {    \
+    update<STATES>(#NAME "_update", args, NAME##_maker{});            \
+  }                                                                   \
+  }                                                                   \
   PYNET_EXPORT(NAME##_update, UpdateArgs)
 
 PYNET_UPDATE(sgd, 0)

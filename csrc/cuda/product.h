@@ -1,8 +1,8 @@
 // The product behind gemm and the convolutions: C(m, n) = the sum over k of A(m, k) B(k, n).
 //
-// A block computes a tile of C. Step by step along K it brings a strip of A and one of B into shared
-// memory, while the numbers of the next step are already on their way into registers; each thread
-// multiplies a few rows by a few columns, so that a number from shared memory serves several
+// A block computes a tile of C. Step by step along K it brings a strip of A and one of B into
+// shared memory, while the numbers of the next step are already on their way into registers; each
+// thread multiplies a few rows by a few columns, so that a number from shared memory serves several
 // products. What A, B and C are is up to three small structs: a matrix, the windows of an image.
 //
 //   A: Row row(m), T at(row, k);  B: Column column(n), T at(column, k);  C: void put(m, n, sum)
@@ -55,7 +55,9 @@ __global__ void __launch_bounds__(Tile::kThreads)
   // What this thread brings in of a strip of A: down a column of the strip where rows of A lie side
   // by side in memory, along it where steps of K do.
   const bool along = a.along_k();
-  const auto a_row = [&](int i) { return along ? (t + i * kThreads) / BK : (t + i * kThreads) % BM; };
+  const auto a_row = [&](int i) {
+    return along ? (t + i * kThreads) / BK : (t + i * kThreads) % BM;
+  };
   const auto a_step = [&](int i) { return along ? t % BK : (t + i * kThreads) / BM; };
   const int b_column = t % BN, b_step = t / BN;
   typename A::Row rows[kOfA];
@@ -80,7 +82,8 @@ __global__ void __launch_bounds__(Tile::kThreads)
     PYNET_UNROLL
     for (int i = 0; i < kOfA; ++i) shared.a[half][a_step(i)][a_row(i)] = next_a[i];
     PYNET_UNROLL
-    for (int i = 0; i < kOfB; ++i) shared.b[half][b_step + i * (kThreads / BN)][b_column] = next_b[i];
+    for (int i = 0; i < kOfB; ++i)
+      shared.b[half][b_step + i * (kThreads / BN)][b_column] = next_b[i];
   };
 
   // Rows ty, ty + BM/TM, ... and columns tx, tx + BN/TN, ...: neighbouring threads read and write

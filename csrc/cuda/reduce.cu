@@ -78,7 +78,7 @@ void sum_channels_run(const SumChannelsArgs<T>& args, const Tile& tile) {
   const T* x = args.x;
   T* y = args.y;
   sum_channel_parts<1>("sum_channels", partial, parts,
-                       [=] __device__(double(&sum)[1], index_t i, index_t) {
+                       [=] __device__(double (&sum)[1], index_t i, index_t) {
                          sum[0] += static_cast<double>(x[i]);
                        });
   for_channels("sum_channels", args.C, [=] __device__(index_t c) {

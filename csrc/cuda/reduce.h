@@ -45,7 +45,8 @@ struct Larger {
 template <int WARPS, class T, class Join>
 PYNET_INLINE T row_join(T v, const Join& join, T (&shared)[WARPS]) {
   PYNET_UNROLL
-  for (int step = kWarpSize / 2; step > 0; step /= 2) v = join(v, __shfl_xor_sync(kAllLanes, v, step));
+  for (int step = kWarpSize / 2; step > 0; step /= 2)
+    v = join(v, __shfl_xor_sync(kAllLanes, v, step));
   if constexpr (WARPS > 1) {
     __syncthreads();
     if (threadIdx.x % kWarpSize == 0) shared[threadIdx.x / kWarpSize] = v;

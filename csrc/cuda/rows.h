@@ -1,4 +1,5 @@
-// Kernels that work row by row over an array (N, D): a warp for a short row, a block for a long one.
+// Kernels that work row by row over an array (N, D): a warp for a short row, a block for a long
+// one.
 #pragma once
 
 #include "cuda/reduce.h"

@@ -20,7 +20,8 @@ PYNET_INLINE LogSum<T> log_sum_of(const T* x, index_t D, const Thread& thread, c
   for (index_t j = thread.lane; j < D; j += Thread::kLanes) largest = Larger{}(largest, x[j]);
   largest = join.largest(largest);
   T sum = 0;
-  for (index_t j = thread.lane; j < D; j += Thread::kLanes) sum += exp_of_negative<T>(x[j] - largest);
+  for (index_t j = thread.lane; j < D; j += Thread::kLanes)
+    sum += exp_of_negative<T>(x[j] - largest);
   return {largest, join.sum(sum)};
 }
 

@@ -102,7 +102,8 @@ struct Inputs {
   const T* bias() {
     if (b && b.ndim() == 0) number_ = number_in(b.object()), is_number_ = true;
     if (!is_number_) return b.data<T>();
-    spread_ = Array("conv2d", "b", filled_array("conv2d", "b", {s.FN}, py::dtype::of<T>(), number_));
+    spread_ =
+        Array("conv2d", "b", filled_array("conv2d", "b", {s.FN}, py::dtype::of<T>(), number_));
     return spread_.data<T>();
   }
 
@@ -120,8 +121,8 @@ NdArray conv2d(py::object x, py::object W, py::object b, py::object stride, py::
   return call.dispatch([&](auto zero) {
     using T = decltype(zero);
     Array y = call.output<T>("out", out, {s.N, s.FN, s.OH, s.OW});
-    run(kernels().conv2d, Conv2dArgs<T>{y.data<T>(), in.x.data<T>(), in.W.data<T>(),
-                                        in.bias<T>(), s, relu, winograd()});
+    run(kernels().conv2d, Conv2dArgs<T>{y.data<T>(), in.x.data<T>(), in.W.data<T>(), in.bias<T>(),
+                                        s, relu, winograd()});
     return y.object();
   });
 }

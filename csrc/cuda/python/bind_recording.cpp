@@ -1,4 +1,5 @@
-// A recorded step on the GPU: the calls of the recording as a CUDA graph, one launch for all of them.
+// A recorded step on the GPU: the calls of the recording as a CUDA graph, one launch for all of
+// them.
 #include <map>
 #include <string>
 #include <utility>

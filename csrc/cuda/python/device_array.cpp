@@ -145,12 +145,13 @@ NdArray to_device(const char* op, const char* name, const py::array& array) {
   // What the GPU has no type for is held by the next larger one.
   const char kind = array.dtype().kind();
   const py::ssize_t size = array.dtype().itemsize();
-  const char* wider = kind == 'f' && size == 2                         ? "float32"
-                      : (kind == 'i' || kind == 'u') && size < 4 && !(kind == 'u' && size == 1) ? "int32"
-                      : kind == 'u' && size > 1                        ? "int64"
-                                                                       : nullptr;
-  const py::array plain = py::array::ensure(
-      wider ? py::array(array.attr("astype")(wider)) : array, py::array::c_style);
+  const char* wider = kind == 'f' && size == 2 ? "float32"
+                      : (kind == 'i' || kind == 'u') && size < 4 && !(kind == 'u' && size == 1)
+                          ? "int32"
+                      : kind == 'u' && size > 1 ? "int64"
+                                                : nullptr;
+  const py::array plain =
+      py::array::ensure(wider ? py::array(array.attr("astype")(wider)) : array, py::array::c_style);
   NdArray made = pool_array(op, name,
                             Shape(reinterpret_cast<const index_t*>(plain.shape()),
                                   static_cast<std::size_t>(plain.ndim())),
