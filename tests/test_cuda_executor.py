@@ -1,7 +1,8 @@
 """The executor that runs CUDA kernels on the processor finds what is wrong with them.
 
 tests/cuda_host/planted.cu has a mistake for each of compute-sanitizer's four tools: memory out of
-bounds, a race, a barrier that not all reach, memory that nobody wrote.
+bounds, a race, a barrier that not all reach, memory that nobody wrote. tests/cuda_host/indices.cu
+goes through the arithmetic of indices and tiles.
 """
 
 from __future__ import annotations
@@ -22,37 +23,37 @@ WRONG, STUCK, REPORTED = 3, 4, 66  # exit codes: another result, waiting in vain
 pytestmark = pytest.mark.skipif(CXX is None, reason="no g++ to compile the executor with")
 
 
-def build(folder: Path, sanitizer: str) -> Path:
+def build(folder: Path, sanitizer: str, source: str) -> Path:
     include = [f"-I{path}" for path in (HOST, ROOT / "csrc", ROOT / "csrc" / "include")]
     flags = ["-std=c++17", "-O1", "-g", *include]
     of_kernels = [f"-fsanitize={sanitizer}", "-fno-sanitize-recover=all"] if sanitizer else []
     # ThreadSanitizer would take the scheduler's own work for races.
     of_executor = ["-DEXECUTOR_TSAN"] if sanitizer == "thread" else of_kernels
     objects = []
-    for source, extra in (("executor.cpp", of_executor), ("planted.cu", of_kernels)):
-        objects.append(folder / f"{source}.o")
-        command = [CXX, *flags, *extra, "-x", "c++", "-c", HOST / source, "-o", objects[-1]]
+    for name, extra in (("executor.cpp", of_executor), (source, of_kernels)):
+        objects.append(folder / f"{name}.o")
+        command = [CXX, *flags, *extra, "-x", "c++", "-c", HOST / name, "-o", objects[-1]]
         subprocess.run(command, check=True)
-    program = folder / "planted"
+    program = folder / "program"
     subprocess.run([CXX, *objects, *of_kernels, "-o", program], check=True)
     return program
 
 
-Run = Callable[[str, str], tuple[int, str]]
+Run = Callable[..., tuple[int, str]]
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """run(sanitizer, name) runs a kernel of planted.cu: the exit code, what was said."""
+    """run(sanitizer, source, *arguments): the exit code, what was said."""
 
     @functools.cache
-    def program(sanitizer: str) -> Path:
-        return build(tmp_path_factory.mktemp("executor"), sanitizer)
+    def program(sanitizer: str, source: str) -> Path:
+        return build(tmp_path_factory.mktemp("executor"), sanitizer, source)
 
-    def run_one(sanitizer: str, name: str) -> tuple[int, str]:
+    def run_one(sanitizer: str, source: str, *arguments: str) -> tuple[int, str]:
         options = f"exitcode={REPORTED}"
         result = subprocess.run(
-            [program(sanitizer), name],
+            [program(sanitizer, source), *arguments],
             capture_output=True,
             text=True,
             env={"ASAN_OPTIONS": options, "TSAN_OPTIONS": options},
@@ -64,7 +65,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 @pytest.mark.parametrize("sanitizer", SANITIZERS)
 def test_what_is_right_runs(run: Run, sanitizer: str) -> None:
-    code, said = run(sanitizer, "nothing")
+    code, said = run(sanitizer, "planted.cu", "nothing")
     assert code == 0, said
 
 
@@ -84,8 +85,14 @@ MISTAKES = [
 
 @pytest.mark.parametrize(("sanitizer", "name", "code", "text"), MISTAKES)
 def test_a_mistake_is_found(run: Run, sanitizer: str, name: str, code: int, text: str) -> None:
-    found, said = run(sanitizer, name)
+    found, said = run(sanitizer, "planted.cu", name)
     assert found == code, said
     assert text in said
     if code == REPORTED:
         assert "planted.cu" in said
+
+
+@pytest.mark.parametrize("sanitizer", SANITIZERS)
+def test_indices_and_tiles(run: Run, sanitizer: str) -> None:
+    code, said = run(sanitizer, "indices.cu")
+    assert code == 0, said

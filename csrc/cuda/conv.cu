@@ -4,6 +4,9 @@
 //   y:  filters (FN, taps) x windows (taps, pixels of y)
 //   dx: filters (C, taps of all filters) x the windows of dout that a pixel of x lay in
 //   dW: dout (FN, pixels of y) x windows (pixels of y, taps), in chunks of pixels
+#include <stdexcept>
+#include <string>
+
 #include "cuda/conv_shape.h"
 #include "cuda/divider.h"
 #include "cuda/elements.h"
@@ -18,7 +21,7 @@ struct GroupShape {
   ConvShape s;
   int C, FN;  // of a group
   Divider by_FW, by_FH, by_OW, by_OH, by_W, by_H;
-  explicit GroupShape(const ConvShape& shape)
+  GroupShape(const char* op, const ConvShape& shape)
       : s(shape),
         C(static_cast<int>(shape.C / shape.groups)),
         FN(static_cast<int>(shape.FN / shape.groups)),
@@ -27,18 +30,11 @@ struct GroupShape {
         by_OW(shape.OW),
         by_OH(shape.OH),
         by_W(shape.W),
-        by_H(shape.H) {}
-};
-
-// i = (plane * rows + row) * columns + column
-struct Split {
-  int plane, row, column;
-  __host__ __device__ Split(index_t i, const Divider& by_columns, const Divider& by_rows) {
-    const std::uint32_t n = static_cast<std::uint32_t>(i), line = by_columns.quotient(n);
-    const std::uint32_t first = by_rows.quotient(line);
-    column = static_cast<int>(n - line * by_columns.d);
-    row = static_cast<int>(line - first * by_rows.d);
-    plane = static_cast<int>(first);
+        by_H(shape.H) {
+    if (is_countable(shape)) return;
+    throw std::length_error(std::string("[") + op +
+                            "] x: expected fewer than 2^31 pixels in the images and in the maps of "
+                            "a batch, and taps in the filters, got more");
   }
 };
 
@@ -106,7 +102,7 @@ ProductShape forward_shape(const ConvShape& s) {
 template <class T>
 void run_forward(const char* op, T* y, const T* x, const T* W, const T* b, const ConvShape& s,
                  bool relu, void* scratch) {
-  const GroupShape g(s);
+  const GroupShape g(op, s);
   const ProductShape shape = forward_shape(s);
   run_product<T>(op, shape, Filters<T>{W, shape.M, shape.K}, Windows<T>{x, g},
                  MapStore<T>{y, b, g, relu}, scratch);
@@ -226,7 +222,7 @@ Work conv2d_dx_plan(const Conv2dDxArgs<T>& args) {
 template <class T>
 void conv2d_dx_run(const Conv2dDxArgs<T>& args, const Tile& tile) {
   if (args.grad == Grad::Skip) return;
-  const GroupShape g(args.s);
+  const GroupShape g("conv2d_dx", args.s);
   run_product<T>("conv2d_dx", dx_shape(args.s), FiltersOfChannels<T>{args.W, g},
                  Contributions<T>{args.dout, g}, ImageStore<T>{args.dx, g, args.grad == Grad::Add},
                  tile.shared);
@@ -295,7 +291,7 @@ Work conv2d_dW_plan(const Conv2dDwArgs<T>& args) {
 }
 template <class T>
 void conv2d_dW_run(const Conv2dDwArgs<T>& args, const Tile& tile) {
-  const GroupShape g(args.s);
+  const GroupShape g("conv2d_dW", args.s);
   const ProductShape shape = dW_shape(args.s);
   run_product<T>("conv2d_dW", shape, Maps<T>{args.dout, g}, TapsOfWindows<T>{args.x, g},
                  FilterStore<T>{args.dW, shape.M, shape.N}, tile.shared);

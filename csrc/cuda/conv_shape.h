@@ -6,6 +6,14 @@
 
 namespace pynet::cuda {
 
+// Whether the pixels of a batch and the taps of its filters can be counted with a Divider.
+inline bool is_countable(const ConvShape& s) {
+  constexpr index_t kMost = (index_t{1} << 31) - 1;
+  const index_t taps = s.FH * s.FW;
+  return s.N * s.H * s.W <= kMost && s.N * s.OH * s.OW <= kMost && s.C / s.groups * taps <= kMost &&
+         s.FN / s.groups * taps <= kMost;
+}
+
 // Tap k of a filter, k = (c * FH + fy) * FW + fx.
 struct Tap {
   index_t c, fy, fx;

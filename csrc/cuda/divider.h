@@ -22,7 +22,16 @@ struct Divider {
   }
 };
 
-// Largest count of elements that the 32-bit arithmetic of the products can tell apart.
-constexpr index_t kMost32 = (index_t{1} << 31) - 1;
+// i = (plane * rows + row) * columns + column
+struct Split {
+  int plane, row, column;
+  __host__ __device__ Split(index_t i, const Divider& by_columns, const Divider& by_rows) {
+    const std::uint32_t n = static_cast<std::uint32_t>(i), line = by_columns.quotient(n);
+    const std::uint32_t first = by_rows.quotient(line);
+    column = static_cast<int>(n - line * by_columns.d);
+    row = static_cast<int>(line - first * by_rows.d);
+    plane = static_cast<int>(first);
+  }
+};
 
 }  // namespace pynet::cuda

@@ -91,15 +91,24 @@ PYNET_INLINE void call_on(const F& f, S... slot) {
   (slot.close(), ...);
 }
 
+// What one of the threads takes of n elements: packs of W at begin, begin + step, ... below end,
+// and one of the few elements behind the packs, `single`, which is n for none.
+struct Share {
+  index_t begin, step, end, single;
+  __host__ __device__ Share(index_t n, int W, index_t thread, index_t threads)
+      : begin(thread * W), step(threads * W), end(n / W * W) {
+    single = thread < n - end ? end + thread : n;
+  }
+};
+
 template <int W, class F, class... P>
 __global__ void elements_kernel(index_t n, F f, P... port) {
-  const index_t thread = static_cast<index_t>(blockIdx.x) * blockDim.x + threadIdx.x;
-  const index_t threads = static_cast<index_t>(gridDim.x) * blockDim.x;
-  const index_t whole = n / W * W;
-  for (index_t i = thread * W; i < whole; i += threads * W) {
+  const Share mine(n, W, static_cast<index_t>(blockIdx.x) * blockDim.x + threadIdx.x,
+                   static_cast<index_t>(gridDim.x) * blockDim.x);
+  for (index_t i = mine.begin; i < mine.end; i += mine.step) {
     call_on<W>(f, port.template open<W>(i)...);
   }
-  if (W > 1 && thread < n - whole) call_on<1>(f, port.template open<1>(whole + thread)...);
+  if (W > 1 && mine.single < n) call_on<1>(f, port.template open<1>(mine.single)...);
 }
 
 // Calls body(i) for i = 0 .. n-1: for what is no element by itself, a window or a pixel.

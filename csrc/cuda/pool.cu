@@ -1,41 +1,10 @@
 // Max and average pooling. Backward gathers: each pixel adds what the windows over it hand back, in
 // the order of the windows, so that two runs give the same bits.
 #include "cuda/elements.h"
+#include "cuda/pool_shape.h"
 
 namespace pynet::cuda {
 namespace {
-
-// A pixel or a window: its plane and its place in it.
-struct Place {
-  index_t plane, row, column;
-  PYNET_INLINE Place(index_t i, index_t H, index_t W) {
-    const index_t line = i / W;
-    column = i - line * W;
-    plane = line / H;
-    row = line - plane * H;
-  }
-};
-
-// The pixels of a window that are no padding.
-struct Span {
-  index_t begin, end;
-  PYNET_INLINE Span(index_t o, index_t stride, index_t pad, index_t F, index_t size) {
-    begin = o * stride - pad;
-    end = begin + F < size ? begin + F : size;
-    if (begin < 0) begin = 0;
-  }
-  PYNET_INLINE index_t length() const { return end - begin; }
-};
-
-// The windows over a pixel.
-struct Windows {
-  index_t begin, end;
-  PYNET_INLINE Windows(index_t i, index_t stride, index_t pad, index_t F, index_t O) {
-    const index_t at = i + pad;
-    begin = at < F ? 0 : (at - F) / stride + 1;
-    end = at / stride + 1 < O ? at / stride + 1 : O;
-  }
-};
 
 // --- maxima --------------------------------------------------------------------------------------
 

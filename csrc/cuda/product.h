@@ -33,33 +33,69 @@ struct ProductTile {
   static constexpr int kThreads = BM / TM * (BN / TN);
   static constexpr int kOfA = BM * BK / kThreads, kOfB = BN * BK / kThreads;
   static_assert(kThreads % BK == 0 && kThreads % BM == 0 && kThreads % BN == 0, "");
+
+  // Place i of those that thread t brings in of a strip of A: along it where steps of K lie side by
+  // side in memory, down a column of the strip where rows of A do.
+  static __host__ __device__ constexpr int a_row(int t, int i, bool along) {
+    return along ? (t + i * kThreads) / BK : (t + i * kThreads) % BM;
+  }
+  static __host__ __device__ constexpr int a_step(int t, int i, bool along) {
+    return along ? t % BK : (t + i * kThreads) / BM;
+  }
+  // The same of a strip of B: one column for a thread.
+  static __host__ __device__ constexpr int b_column(int t) { return t % BN; }
+  static __host__ __device__ constexpr int b_step(int t, int i) {
+    return t / BN + i * (kThreads / BN);
+  }
+  // What it computes of the tile: neighbouring threads have neighbouring columns.
+  static __host__ __device__ constexpr int row(int t, int i) {
+    return t / (BN / TN) + i * (BM / TM);
+  }
+  static __host__ __device__ constexpr int column(int t, int j) {
+    return t % (BN / TN) + j * (BN / TN);
+  }
 };
 
-// depth: steps of K in a chunk, blockIdx.z says which one.
+using SmallTile = ProductTile<32, 32, 16, 2, 2>;
+using MediumTile = ProductTile<64, 64, 16, 4, 4>;
+using LargeTile = ProductTile<128, 128, 8, 8, 8>;
+
+// What a block computes: the tile at (m0, n0) of a part, over the steps begin .. end-1 of K. Blocks
+// count the tiles of all parts, down the columns of each; a grid's other axes are too short.
+struct BlockPlace {
+  index_t part, m0, n0, begin, end;
+  __host__ __device__ BlockPlace(const ProductShape& s, int BM, int BN, index_t depth,
+                                 index_t block, index_t chunk) {
+    const index_t row_tiles = ceil_div(s.M, BM), tiles = row_tiles * ceil_div(s.N, BN);
+    part = block / tiles;
+    const index_t tile = block - part * tiles, column = tile / row_tiles;
+    m0 = (tile - column * row_tiles) * BM;
+    n0 = column * BN;
+    begin = chunk * depth;
+    end = begin + depth < s.K ? begin + depth : s.K;
+  }
+};
+
+// depth: steps of K in a chunk, blockIdx.y says which one.
 template <class Tile, class T, class A, class B, class C>
 __global__ void __launch_bounds__(Tile::kThreads)
     product_kernel(ProductShape s, index_t depth, A a_of, B b_of, C c_of) {
   constexpr int BM = Tile::BM, BN = Tile::BN, BK = Tile::BK, TM = Tile::TM, TN = Tile::TN;
-  constexpr int kThreads = Tile::kThreads, kOfA = Tile::kOfA, kOfB = Tile::kOfB;
+  constexpr int kOfA = Tile::kOfA, kOfB = Tile::kOfB;
   using Shared = Strips<T, BM, BN, BK>;
   PYNET_SHARED(Shared, shared);
 
-  const index_t row_tiles = ceil_div(s.M, BM);
-  const index_t m0 = blockIdx.x % row_tiles * BM, n0 = blockIdx.x / row_tiles * BN;
-  const index_t begin = blockIdx.z * depth, end = begin + depth < s.K ? begin + depth : s.K;
-  const A a = a_of.part(blockIdx.y);
-  const B b = b_of.part(blockIdx.y);
-  const C c = c_of.part(blockIdx.y, blockIdx.z);
+  const BlockPlace place(s, BM, BN, depth, blockIdx.x, blockIdx.y);
+  const index_t m0 = place.m0, n0 = place.n0, end = place.end;
+  const A a = a_of.part(place.part);
+  const B b = b_of.part(place.part);
+  const C c = c_of.part(place.part, blockIdx.y);
   const int t = static_cast<int>(threadIdx.x);
 
-  // What this thread brings in of a strip of A: down a column of the strip where rows of A lie side
-  // by side in memory, along it where steps of K do.
   const bool along = a.along_k();
-  const auto a_row = [&](int i) {
-    return along ? (t + i * kThreads) / BK : (t + i * kThreads) % BM;
-  };
-  const auto a_step = [&](int i) { return along ? t % BK : (t + i * kThreads) / BM; };
-  const int b_column = t % BN, b_step = t / BN;
+  const auto a_row = [&](int i) { return Tile::a_row(t, i, along); };
+  const auto a_step = [&](int i) { return Tile::a_step(t, i, along); };
+  const int b_column = Tile::b_column(t);
   typename A::Row rows[kOfA];
   PYNET_UNROLL
   for (int i = 0; i < kOfA; ++i) rows[i] = a.row(m0 + a_row(i) < s.M ? m0 + a_row(i) : 0);
@@ -74,36 +110,32 @@ __global__ void __launch_bounds__(Tile::kThreads)
     }
     PYNET_UNROLL
     for (int i = 0; i < kOfB; ++i) {
-      const index_t k = k0 + b_step + i * (kThreads / BN);
+      const index_t k = k0 + Tile::b_step(t, i);
       next_b[i] = n0 + b_column < s.N && k < end ? b.at(column, k) : T{0};
     }
   };
-  const auto place = [&](int half) {
+  const auto store = [&](int half) {
     PYNET_UNROLL
     for (int i = 0; i < kOfA; ++i) shared.a[half][a_step(i)][a_row(i)] = next_a[i];
     PYNET_UNROLL
-    for (int i = 0; i < kOfB; ++i)
-      shared.b[half][b_step + i * (kThreads / BN)][b_column] = next_b[i];
+    for (int i = 0; i < kOfB; ++i) shared.b[half][Tile::b_step(t, i)][b_column] = next_b[i];
   };
 
-  // Rows ty, ty + BM/TM, ... and columns tx, tx + BN/TN, ...: neighbouring threads read and write
-  // neighbouring columns.
-  const int tx = t % (BN / TN), ty = t / (BN / TN);
   T sum[TM][TN] = {};
   int half = 0;
-  fetch(begin);
-  place(half);
+  fetch(place.begin);
+  store(half);
   __syncthreads();
-  for (index_t k0 = begin; k0 < end; k0 += BK) {
+  for (index_t k0 = place.begin; k0 < end; k0 += BK) {
     const bool more = k0 + BK < end;
     if (more) fetch(k0 + BK);
     PYNET_UNROLL
     for (int k = 0; k < BK; ++k) {
       T left[TM], right[TN];
       PYNET_UNROLL
-      for (int i = 0; i < TM; ++i) left[i] = shared.a[half][k][ty + i * (BM / TM)];
+      for (int i = 0; i < TM; ++i) left[i] = shared.a[half][k][Tile::row(t, i)];
       PYNET_UNROLL
-      for (int j = 0; j < TN; ++j) right[j] = shared.b[half][k][tx + j * (BN / TN)];
+      for (int j = 0; j < TN; ++j) right[j] = shared.b[half][k][Tile::column(t, j)];
       PYNET_UNROLL
       for (int i = 0; i < TM; ++i) {
         PYNET_UNROLL
@@ -111,15 +143,15 @@ __global__ void __launch_bounds__(Tile::kThreads)
       }
     }
     half ^= 1;
-    if (more) place(half);  // nobody reads that half: the barrier below was passed since
+    if (more) store(half);  // nobody reads that half: the barrier below was passed since
     __syncthreads();
   }
   PYNET_UNROLL
   for (int j = 0; j < TN; ++j) {
-    const index_t n = n0 + tx + j * (BN / TN);
+    const index_t n = n0 + Tile::column(t, j);
     PYNET_UNROLL
     for (int i = 0; i < TM; ++i) {
-      const index_t m = m0 + ty + i * (BM / TM);
+      const index_t m = m0 + Tile::row(t, i);
       if (m < s.M && n < s.N) c.put(m, n, sum[i][j]);
     }
   }
@@ -133,22 +165,26 @@ inline index_t chunks_of(const ProductShape& s) {
   return chunks < 1 ? 1 : chunks;
 }
 
+// Steps of K in a chunk, whole strips of BK.
+inline index_t depth_of(index_t K, index_t chunks, int BK) {
+  return ceil_div(ceil_div(K, chunks), BK) * BK;
+}
+
 template <class T, class A, class B, class C>
 void launch_product(const char* op, const ProductShape& s, index_t chunks, const A& a, const B& b,
                     const C& c) {
   const auto with = [&](auto tile) {
     using Tile = decltype(tile);
-    const index_t tiles = ceil_div(s.M, Tile::BM) * ceil_div(s.N, Tile::BN);
-    const index_t depth = ceil_div(ceil_div(s.K, chunks), Tile::BK) * Tile::BK;
+    const index_t blocks = s.parts * ceil_div(s.M, Tile::BM) * ceil_div(s.N, Tile::BN);
+    const index_t depth = depth_of(s.K, chunks, Tile::BK);
     launch(op, product_kernel<Tile, T, A, B, C>,
-           dim3(static_cast<unsigned>(tiles), static_cast<unsigned>(s.parts),
-                static_cast<unsigned>(chunks)),
-           Tile::kThreads, s, depth, a, b, c);
+           dim3(static_cast<unsigned>(blocks), static_cast<unsigned>(chunks)), Tile::kThreads, s,
+           depth, a, b, c);
   };
   const index_t large = ceil_div(s.M, 128) * ceil_div(s.N, 128) * s.parts * chunks;
-  if (sizeof(T) == 4 && large >= 128) return with(ProductTile<128, 128, 8, 8, 8>{});
-  if (s.M > 32 && s.N > 32) return with(ProductTile<64, 64, 16, 4, 4>{});
-  with(ProductTile<32, 32, 16, 2, 2>{});
+  if (sizeof(T) == 4 && large >= 128) return with(LargeTile{});
+  if (s.M > 32 && s.N > 32) return with(MediumTile{});
+  with(SmallTile{});
 }
 
 // --- the chunks of a long K ----------------------------------------------------------------------

@@ -1,0 +1,363 @@
+// The arithmetic of indices and tiles, against plain loops over every index of small shapes.
+#include <algorithm>
+#include <cstdio>
+#include <set>
+#include <tuple>
+#include <vector>
+
+#include "cuda/channels.h"
+#include "cuda/conv_shape.h"
+#include "cuda/divider.h"
+#include "cuda/elements.h"
+#include "cuda/pool_shape.h"
+#include "cuda/product.h"
+
+namespace pynet::cuda {
+
+cudaStream_t stream() {
+  static executor::Stream one;
+  return &one;
+}
+void after_launch(const char*) {}
+int processors() { return 2; }
+
+namespace {
+
+int g_wrong = 0;
+
+void expect(bool right, const char* what, int line) {
+  if (right) return;
+  if (++g_wrong <= 20) std::fprintf(stderr, "indices.cu:%d: %s\n", line, what);
+}
+#define EXPECT(condition) expect(condition, #condition, __LINE__)
+
+// --- divisions -----------------------------------------------------------------------------------
+
+void division(std::uint32_t n, std::uint32_t d) {
+  EXPECT(Divider(static_cast<index_t>(d)).quotient(n) == n / d);
+}
+
+void divisions() {
+  for (std::uint32_t d = 1; d < 200; ++d) {
+    for (std::uint32_t n = 0; n < 2000; ++n) division(n, d);
+  }
+  constexpr std::uint32_t kMost = (std::uint32_t{1} << 31) - 1;
+  for (int e = 1; e < 32; ++e) {
+    for (int near = -3; near <= 3; ++near) {
+      const index_t d = (index_t{1} << e) + near;
+      if (d < 1 || d > kMost) continue;
+      const std::uint32_t by = static_cast<std::uint32_t>(d);
+      for (std::uint32_t q = kMost / by, i = 0; i < 3 && i <= q; ++i) {
+        for (const std::uint32_t n : {(q - i) * by, (q - i) * by - (q > i), kMost}) division(n, by);
+      }
+    }
+  }
+}
+
+void splits() {
+  for (int rows = 1; rows < 8; ++rows) {
+    for (int columns = 1; columns < 8; ++columns) {
+      const Divider by_columns(columns), by_rows(rows);
+      index_t i = 0;
+      for (int plane = 0; plane < 5; ++plane) {
+        for (int row = 0; row < rows; ++row) {
+          for (int column = 0; column < columns; ++column, ++i) {
+            const Split at(i, by_columns, by_rows);
+            EXPECT(at.plane == plane && at.row == row && at.column == column);
+          }
+        }
+      }
+    }
+  }
+}
+
+// --- windows -------------------------------------------------------------------------------------
+
+// Along one axis: which output has its tap f on pixel i.
+void outputs_of_pixels() {
+  for (index_t size = 1; size < 9; ++size)
+    for (index_t F = 1; F < 5; ++F)
+      for (index_t stride = 1; stride < 5; ++stride)
+        for (index_t pad = 0; pad < 5; ++pad)
+          for (index_t dilation = 1; dilation < 4; ++dilation) {
+            const index_t room = size + 2 * pad - dilation * (F - 1) - 1;
+            if (room < 0) continue;
+            const index_t outputs = room / stride + 1;
+            for (index_t i = 0; i < size; ++i)
+              for (index_t f = 0; f < F; ++f) {
+                index_t expected = -1;
+                for (index_t o = 0; o < outputs; ++o) {
+                  if (o * stride - pad + f * dilation == i) expected = o;
+                }
+                EXPECT(output_of(i, f, stride, pad, dilation, outputs) == expected);
+              }
+          }
+}
+
+// All windows of a shape in the order of im2col.
+void windows_of(const ConvShape& s) {
+  index_t pixel = 0;
+  for (index_t n = 0; n < s.N; ++n)
+    for (index_t oy = 0; oy < s.OH; ++oy)
+      for (index_t ox = 0; ox < s.OW; ++ox, ++pixel) {
+        const OutputPixel at(s, pixel);
+        EXPECT(at.n == n && at.oy == oy && at.ox == ox);
+        index_t k = 0;
+        for (index_t c = 0; c < s.C; ++c)
+          for (index_t fy = 0; fy < s.FH; ++fy)
+            for (index_t fx = 0; fx < s.FW; ++fx, ++k) {
+              const Tap tap(s, k);
+              EXPECT(tap.c == c && tap.fy == fy && tap.fx == fx);
+              const InputPixel from(s, at, tap);
+              const index_t row = oy * s.stride_h - s.pad_h + fy * s.dilation_h;
+              const index_t column = ox * s.stride_w - s.pad_w + fx * s.dilation_w;
+              const bool inside = row >= 0 && row < s.H && column >= 0 && column < s.W;
+              EXPECT(from.row == row && from.column == column && from.inside == inside);
+            }
+      }
+}
+
+void convolutions() {
+  for (index_t H = 1; H < 5; ++H)
+    for (index_t W = 1; W < 5; ++W)
+      for (index_t FH = 1; FH < 4; ++FH)
+        for (index_t FW = 1; FW < 4; ++FW)
+          for (index_t stride = 1; stride < 4; ++stride)
+            for (index_t pad = 0; pad < 3; ++pad)
+              for (index_t dilation = 1; dilation < 3; ++dilation) {
+                ConvShape s{2, 2, H, W, 3, FH, FW, 0, 0, stride, 1, pad, 1, dilation, 2, 1};
+                const index_t rows = H + 2 * pad - dilation * (FH - 1) - 1;
+                const index_t columns = W + 2 - 2 * (FW - 1) - 1;
+                if (rows < 0 || columns < 0) continue;
+                s.OH = rows / stride + 1;
+                s.OW = columns + 1;
+                windows_of(s);
+              }
+  const index_t most = (index_t{1} << 31) - 1;
+  ConvShape s{1, 1, 1, most, 1, 1, 1, 1, most, 1, 1, 0, 0, 1, 1, 1};
+  EXPECT(is_countable(s));
+  s.N = 2;
+  EXPECT(!is_countable(s));
+  s = {1, 6, 1, 1, 6, 1, most / 3 + 1, 1, 1, 1, 1, 0, 0, 1, 1, 2};
+  EXPECT(!is_countable(s));
+  s.groups = 3;
+  EXPECT(is_countable(s));
+}
+
+// Along one axis: the pixels of a window, the windows over a pixel.
+void poolings() {
+  for (index_t size = 1; size < 12; ++size)
+    for (index_t F = 1; F < 6; ++F)
+      for (index_t stride = 1; stride < 6; ++stride)
+        for (index_t pad = 0; pad < F; ++pad) {
+          if (size + 2 * pad < F) continue;
+          const index_t outputs = (size + 2 * pad - F) / stride + 1;
+          const auto covers = [&](index_t o, index_t i) {
+            return o * stride - pad <= i && i < o * stride - pad + F;
+          };
+          for (index_t o = 0; o < outputs; ++o) {
+            const Span span(o, stride, pad, F, size);
+            index_t count = 0;
+            for (index_t i = 0; i < size; ++i) {
+              EXPECT(covers(o, i) == (span.begin <= i && i < span.end));
+              count += covers(o, i);
+            }
+            EXPECT(span.length() == count);
+          }
+          for (index_t i = 0; i < size; ++i) {
+            const Windows windows(i, stride, pad, F, outputs);
+            EXPECT(windows.begin >= 0 && windows.end <= outputs);
+            for (index_t o = 0; o < outputs; ++o) {
+              EXPECT(covers(o, i) == (windows.begin <= o && o < windows.end));
+            }
+          }
+        }
+  index_t i = 0;
+  for (index_t plane = 0; plane < 3; ++plane)
+    for (index_t row = 0; row < 4; ++row)
+      for (index_t column = 0; column < 5; ++column, ++i) {
+        const Place at(i, 4, 5);
+        EXPECT(at.plane == plane && at.row == row && at.column == column);
+      }
+}
+
+// --- shares of an array --------------------------------------------------------------------------
+
+// Every element belongs to one thread.
+void shares() {
+  for (index_t n = 0; n < 80; ++n)
+    for (const int W : {1, 2, 4, 8, 16})
+      for (index_t threads = W; threads < 40; threads += 3) {  // no fewer than a pack has elements
+        std::vector<int> times(static_cast<std::size_t>(n));
+        for (index_t thread = 0; thread < threads; ++thread) {
+          const Share mine(n, W, thread, threads);
+          for (index_t i = mine.begin; i < mine.end; i += mine.step) {
+            EXPECT(i % W == 0);
+            for (index_t k = 0; k < W; ++k) ++times[static_cast<std::size_t>(i + k)];
+          }
+          if (W > 1 && mine.single < n) ++times[static_cast<std::size_t>(mine.single)];
+        }
+        EXPECT(std::count(times.begin(), times.end(), 1) == n);
+      }
+}
+
+// Parts are not empty, and together all terms.
+void parts() {
+  for (index_t N = 1; N < 40; N += 3)
+    for (const index_t C : {1, 2, 31, 33, 1023, 1024, 1025, 5000})
+      for (const index_t S : {1, 2, 63, 64, 100, 2048, 2049, 5000}) {
+        const ChannelParts p(N, C, S);
+        EXPECT(p.parts >= 1 && p.parts <= 1024);
+        EXPECT((p.parts - 1) * p.length < N * S && N * S <= p.parts * p.length);
+      }
+  for (index_t n = 0; n < 100000; n = n * 5 / 4 + 1) {
+    const index_t count = parts_of(n), length = ceil_div(n, count);
+    EXPECT(count >= 1 && count <= kMostParts && count * length >= n);
+  }
+}
+
+// --- tiles ---------------------------------------------------------------------------------------
+
+// How often each of the pairs (row, column) of a tile is met.
+class Met {
+ public:
+  Met(int rows, int columns)
+      : columns_(columns), times_(static_cast<std::size_t>(rows * columns)) {}
+  void at(int row, int column) { ++times_.at(static_cast<std::size_t>(row * columns_ + column)); }
+  bool each_once() const {
+    return std::all_of(times_.begin(), times_.end(), [](int n) { return n == 1; });
+  }
+
+ private:
+  int columns_;
+  std::vector<int> times_;
+};
+
+template <class Tile>
+void places_in_a_tile() {
+  for (const bool along : {false, true}) {
+    Met of_a(Tile::BM, Tile::BK);
+    for (int t = 0; t < Tile::kThreads; ++t)
+      for (int i = 0; i < Tile::kOfA; ++i)
+        of_a.at(Tile::a_row(t, i, along), Tile::a_step(t, i, along));
+    EXPECT(of_a.each_once());
+  }
+  Met of_b(Tile::BK, Tile::BN), of_c(Tile::BM, Tile::BN);
+  for (int t = 0; t < Tile::kThreads; ++t) {
+    for (int i = 0; i < Tile::kOfB; ++i) of_b.at(Tile::b_step(t, i), Tile::b_column(t));
+    for (int i = 0; i < Tile::TM; ++i)
+      for (int j = 0; j < Tile::TN; ++j) of_c.at(Tile::row(t, i), Tile::column(t, j));
+  }
+  EXPECT(of_b.each_once());
+  EXPECT(of_c.each_once());
+}
+
+// Every tile of every part is one block's, and the chunks are the steps of K in order.
+template <class Tile>
+void blocks_of_a_product() {
+  for (const index_t M : {1, 31, 32, 33, 64, 65, 128, 129, 300})
+    for (const index_t N : {1, 32, 63, 64, 65, 257})
+      for (const index_t K : {1, 15, 16, 17, 511, 512, 513, 5000})
+        for (index_t parts = 1; parts < 4; ++parts) {
+          const ProductShape s{M, N, K, parts};
+          const index_t chunks = chunks_of(s), depth = depth_of(K, chunks, Tile::BK);
+          EXPECT(chunks >= 1 && depth % Tile::BK == 0 && chunks * depth >= K);
+          const index_t tiles = ceil_div(M, Tile::BM) * ceil_div(N, Tile::BN);
+          std::set<std::tuple<index_t, index_t, index_t>> seen;
+          for (index_t block = 0; block < parts * tiles; ++block) {
+            const BlockPlace at(s, Tile::BM, Tile::BN, depth, block, 0);
+            EXPECT(at.m0 % Tile::BM == 0 && at.m0 < M && at.n0 % Tile::BN == 0 && at.n0 < N);
+            EXPECT(at.part >= 0 && at.part < parts);
+            seen.insert({at.part, at.m0, at.n0});
+          }
+          EXPECT(static_cast<index_t>(seen.size()) == parts * tiles);
+          index_t next = 0;
+          for (index_t chunk = 0; chunk < chunks; ++chunk) {
+            const BlockPlace at(s, Tile::BM, Tile::BN, depth, 0, chunk);
+            EXPECT(at.begin == next || at.begin >= K);
+            next = std::max(next, at.end);
+          }
+          EXPECT(next == K);
+        }
+}
+
+// --- products ------------------------------------------------------------------------------------
+
+// Matrices (parts, rows, columns) of small integers: every sum is exact.
+struct Matrix {
+  using Row = const float*;
+  using Column = const float*;
+  const float* p;
+  index_t row_step, step, size;
+  bool along;
+  Matrix part(index_t i) const { return {p + i * size, row_step, step, size, along}; }
+  bool along_k() const { return along; }
+  Row row(index_t m) const { return p + m * row_step; }
+  Column column(index_t n) const { return p + n * row_step; }
+  float at(const float* begin, index_t k) const { return begin[k * step]; }
+};
+struct Store {
+  float* p;
+  index_t rows, columns;
+  Store part(index_t i, index_t) const { return {p + i * rows * columns, rows, columns}; }
+  void put(index_t m, index_t n, float sum) const { p[m * columns + n] = sum; }
+};
+
+template <class Tile>
+void product(const ProductShape& s, index_t chunks, bool along) {
+  const auto numbers = [](index_t n, int seed) {
+    std::vector<float> made(static_cast<std::size_t>(n));
+    for (std::size_t i = 0; i < made.size(); ++i)
+      made[i] = static_cast<float>((i * 7 + static_cast<std::size_t>(seed)) % 5) - 2;
+    return made;
+  };
+  const std::vector<float> a = numbers(s.parts * s.M * s.K, 1), b = numbers(s.parts * s.K * s.N, 3);
+  std::vector<float> c(static_cast<std::size_t>(s.parts * s.M * s.N)), partial;
+  partial.resize(c.size() * static_cast<std::size_t>(chunks));
+  const Matrix A{a.data(), along ? s.K : 1, along ? 1 : s.M, s.M * s.K, along};
+  const Matrix B{b.data(), 1, s.N, s.K * s.N, false};
+  const Store C{c.data(), s.M, s.N};
+  const index_t blocks = s.parts * ceil_div(s.M, Tile::BM) * ceil_div(s.N, Tile::BN);
+  launch("product", product_kernel<Tile, float, Matrix, Matrix, ChunkStore<float>>,
+         dim3(static_cast<unsigned>(blocks), static_cast<unsigned>(chunks)), Tile::kThreads, s,
+         depth_of(s.K, chunks, Tile::BK), A, B,
+         ChunkStore<float>{partial.data(), s.M, s.N, s.parts});
+  launch("add_chunks", add_chunks_kernel<float, Store>, 2, 32, s, chunks,
+         static_cast<const float*>(partial.data()), C);
+  for (index_t part = 0; part < s.parts; ++part)
+    for (index_t m = 0; m < s.M; ++m)
+      for (index_t n = 0; n < s.N; ++n) {
+        float sum = 0;
+        for (index_t k = 0; k < s.K; ++k)
+          sum +=
+              A.part(part).at(A.part(part).row(m), k) * B.part(part).at(B.part(part).column(n), k);
+        EXPECT(c[static_cast<std::size_t>((part * s.M + m) * s.N + n)] == sum);
+      }
+}
+
+template <class Tile>
+void of_a_tile() {
+  places_in_a_tile<Tile>();
+  blocks_of_a_product<Tile>();
+  product<Tile>({Tile::BM + 1, Tile::BN - 1, 2 * Tile::BK + 3, 2}, 1, true);
+  product<Tile>({Tile::BM - 1, Tile::BN + 1, 5 * Tile::BK - 1, 1}, 3, false);
+}
+
+}  // namespace
+}  // namespace pynet::cuda
+
+int main() {
+  using namespace pynet::cuda;
+  divisions();
+  splits();
+  outputs_of_pixels();
+  convolutions();
+  poolings();
+  shares();
+  parts();
+  of_a_tile<SmallTile>();
+  of_a_tile<MediumTile>();
+  of_a_tile<LargeTile>();
+  if (g_wrong > 0) std::fprintf(stderr, "%d wrong\n", g_wrong);
+  return g_wrong > 0;
+}
