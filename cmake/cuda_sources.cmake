@@ -15,8 +15,10 @@ set(PYNET_CUDA_RUNTIME
 set(PYNET_CUDA_BINDINGS
   ${csrc}/cuda/python/module.cpp
   ${csrc}/cuda/python/bind_device.cpp
+  ${csrc}/cuda/python/bind_device_array.cpp
   ${csrc}/cuda/python/bind_recording.cpp
   ${csrc}/cuda/python/device_array.cpp
+  ${csrc}/cuda/python/exchange.cpp
   ${csrc}/python/array_arg.cpp
   ${csrc}/python/def_op.cpp
   ${csrc}/python/bind_gemm.cpp

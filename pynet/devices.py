@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from pynet import backend
-from pynet._types import Array
+from pynet._types import Array, DTypeLike, Shape
 
 DEVICES = ("cpu", "cuda")
 _current = "cpu"
@@ -52,15 +52,45 @@ def to_device(x: Any) -> Any:
     return backend.device().to_device(x)
 
 
+def array(x: Any) -> Any:
+    """Return x as an array: itself where it is one on the GPU, else as `np.asarray` does."""
+    return x if backend.on_device(x) else np.asarray(x)
+
+
+def is_array(x: Any) -> bool:
+    """Whether x is an array, on the GPU or not."""
+    return isinstance(x, np.ndarray) or backend.on_device(x)
+
+
 def to_numpy(x: Any) -> Array:
     """Return x as a NumPy array: a copy from the GPU, or x itself."""
-    array: Array = x.to_numpy() if backend.on_device(x) else np.asarray(x)
-    return array
+    return np.asarray(on_cpu(x))
 
 
 def synchronize() -> None:
     """Wait for the GPU. IndexError where a label was out of range in a call since the last wait."""
     backend.device().synchronize()
+
+
+def on_cpu(x: Any) -> Any:
+    """Return x itself, of an array on the GPU a copy in NumPy."""
+    return x.to_numpy() if backend.on_device(x) else x
+
+
+def beside(x: Any, like: Any) -> Any:
+    """Return the array x where `like` is: on the GPU or not."""
+    if backend.on_device(x) == backend.on_device(like):
+        return x
+    return to_device(x) if backend.on_device(like) else to_numpy(x)
+
+
+def zeros(shape: int | Shape, dtype: DTypeLike, like: Any) -> Any:
+    """Return zeros where `like` is."""
+    if not backend.on_device(like):
+        return np.zeros(shape, dtype)
+    made = backend.empty(shape, dtype, like)
+    made[...] = 0
+    return made
 
 
 def moved(x: Any, to: str) -> Any:

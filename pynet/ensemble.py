@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from pynet import devices
 from pynet._types import Array, ArrayLike
 from pynet.checks import array_of, one_each, one_of, whole_number
 from pynet.functions import softmax
@@ -68,7 +69,7 @@ class Ensemble:
         """Return (N, classes): mean probabilities, or shares of the votes; each row sums to 1."""
         total: Array | None = None
         for i, network in enumerate(self.networks):
-            y = np.asarray(network.predict(x))
+            y = devices.to_numpy(network.predict(x))
             if y.ndim != 2 or (total is not None and y.shape != total.shape):
                 raise ValueError(
                     f"[Ensemble.predict] networks[{i}]: expected scores of shape "

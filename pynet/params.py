@@ -15,7 +15,7 @@ import numpy as np
 
 from pynet import backend
 from pynet._types import Array, DTypeLike, Shape
-from pynet.devices import to_device, to_numpy
+from pynet.devices import to_device, to_numpy, zeros
 
 _ALIGNMENT = 64
 Store = TypeVar("Store", bound="FlatStore")
@@ -76,9 +76,7 @@ class FlatStore(dict[str, Array]):
     def zeros(cls: type[Store], layout: Layout, like: Any = None) -> Store:
         """Return a store of zeros, on the GPU where the array `like` is."""
         if backend.on_device(like):
-            flat = backend.empty((layout.size,), layout.dtype, like)
-            flat[...] = 0
-            return cls(layout, flat)
+            return cls(layout, zeros((layout.size,), layout.dtype, like))
         return cls(layout, _aligned_zeros(layout))
 
     def on(self: Store, device: str) -> Store:
@@ -97,7 +95,7 @@ class FlatStore(dict[str, Array]):
 
         `dtype` None means float64 if one of them is float64, else float32.
         """
-        arrays = {key: np.asarray(array) for key, array in arrays.items()}
+        arrays = {key: to_numpy(array) for key, array in arrays.items()}
         if dtype is None:
             wide = any(array.dtype == np.float64 for array in arrays.values())
             dtype = np.float64 if wide else np.float32
@@ -200,6 +198,7 @@ def _aligned_zeros(layout: Layout) -> Array:
 def _rebuild(
     cls: type[FlatStore], shapes: Mapping[str, Shape], dtype: str, flat: Array
 ) -> FlatStore:
-    store = cls.zeros(Layout(shapes, dtype))
+    layout = Layout(shapes, dtype)
+    store = cls.zeros(layout, flat)
     store.flat[...] = flat
     return store

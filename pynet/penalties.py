@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import sys
 
-import numpy as np
-
+from pynet import ops
 from pynet._types import Array
 from pynet.checks import real_number
 
@@ -31,15 +30,18 @@ class Elastic:
 
     def __call__(self, W: Array) -> float:
         """Return the penalty on W."""
-        absolute = self.l1 * float(np.sum(np.abs(W), dtype=np.float64)) if self.l1 else 0.0
-        squares = 0.5 * self.l2 * float(np.sum(np.square(W), dtype=np.float64)) if self.l2 else 0.0
-        return absolute + squares
+        absolute = self.l1 * sum(ops.sum(ops.relu(ops.scale(W, s))) for s in (1, -1))
+        return absolute + 0.5 * self.l2 * ops.norm(W) ** 2
 
     def gradient(self, W: Array) -> Array:
         """Return the derivatives by W, in its dtype."""
+        decay = ops.scale(W, self.l2)
         if not self.l1:
-            return self.l2 * W
-        return self.l1 * np.sign(W) + self.l2 * W
+            return decay
+        for s in (1, -1):  # where W is above 0, and below
+            side = ops.activation(ops.scale(W, s), "step")
+            decay = ops.add(decay, ops.scale(side, s * self.l1))
+        return decay
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.l1:g}, {self.l2:g})"

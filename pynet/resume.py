@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import pynet
-from pynet import rng
+from pynet import devices, rng
 from pynet._types import Array
 from pynet.networks.state import assign, named_state
 from pynet.schedules import describe
@@ -27,11 +27,11 @@ _HISTORY = ("train_loss_list", "evaluated_iters")
 
 def collect(trainer: Trainer) -> tuple[dict[str, Array], dict[str, Any]]:
     """Return the arrays and the metadata of a checkpoint."""
-    arrays = {key: np.asarray(param) for key, param in trainer.network.params.items()}
+    arrays = {key: devices.to_numpy(param) for key, param in trainer.network.params.items()}
     numbers: dict[str, int] = {}
     for slot in named_state(trainer.network):
-        if isinstance(slot.value, np.ndarray):
-            arrays[f"state/{slot.key}"] = slot.value
+        if devices.is_array(slot.value):
+            arrays[f"state/{slot.key}"] = devices.to_numpy(slot.value)
         elif slot.value is not None:
             numbers[slot.key] = slot.value
     for name in _HISTORY:
@@ -52,7 +52,7 @@ def collect(trainer: Trainer) -> tuple[dict[str, Array], dict[str, Any]]:
     for path, part in optimizer.parts():
         for name, state in zip(part.state_names, part.states):
             for key, array in (state or {}).items():
-                arrays[f"optimizer/{path}{name}/{key}"] = np.asarray(array)
+                arrays[f"optimizer/{path}{name}/{key}"] = devices.to_numpy(array)
     draws: dict[str, Any] = np.random.get_state(legacy=False)
     arrays["random/key"] = draws["state"]["key"]
     meta = {
@@ -211,10 +211,11 @@ def _check_network(network: Any, arrays: Mapping[str, Array], meta: Mapping[str,
             f"got {', '.join(sorted(network.params))}"
         )
     for key, param in network.params.items():
-        if np.shape(param) != arrays[key].shape or np.asarray(param).dtype != arrays[key].dtype:
+        here = devices.array(param)
+        if here.shape != arrays[key].shape or here.dtype != arrays[key].dtype:
             raise ValueError(
                 f"{_OP} network: expected {key} of shape {arrays[key].shape} and type "
-                f"{arrays[key].dtype}, got {np.shape(param)} and {np.asarray(param).dtype}"
+                f"{arrays[key].dtype}, got {here.shape} and {here.dtype}"
             )
     states = {name.removeprefix("state/") for name in arrays if name.startswith("state/")}
     unknown = (states | set(meta["state"])) - {slot.key for slot in named_state(network)}

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from importlib import import_module
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
+
+from pynet import backend
 
 
 def host_module() -> ModuleType:
@@ -24,6 +27,16 @@ def host_module() -> ModuleType:
     if folder not in sys.path:
         sys.path.insert(0, folder)
     return import_module("_cuda_host")
+
+
+@pytest.fixture(scope="module", name="device")
+def on_host_module() -> Iterator[ModuleType]:
+    """That module in the place of pynet._cuda."""
+    before = backend._device, backend._device_array
+    module = host_module()
+    backend.use_device(module)
+    yield module
+    backend._device, backend._device_array = before
 
 
 class DeviceOps:

@@ -36,10 +36,11 @@ void fill_as(T* to, T value, index_t n) {
 }
 
 template <class Unit>
-__global__ void gather_kernel(Unit* to, const Unit* from, const std::int64_t* index,
-                              index_t units) {
+__global__ void gather_kernel(Unit* to, const Unit* from, const std::int64_t* index, index_t units,
+                              index_t limit) {
   const index_t row = blockIdx.y;
-  const Unit* source = from + index[row] * units;
+  const std::int64_t wanted = index[row];
+  const Unit* source = from + (wanted < 0 ? 0 : wanted < limit ? wanted : limit - 1) * units;
   for (index_t i = static_cast<index_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < units;
        i += static_cast<index_t>(gridDim.x) * blockDim.x) {
     to[row * units + i] = source[i];
@@ -48,7 +49,7 @@ __global__ void gather_kernel(Unit* to, const Unit* from, const std::int64_t* in
 
 template <class Unit>
 void gather_units(void* to, const void* from, const std::int64_t* index, index_t rows,
-                  index_t units) {
+                  index_t units, index_t limit) {
   constexpr int kThreads = 128;
   constexpr index_t kMostRows = 65535;  // of a grid's y
   const index_t wanted = ceil_div(units, kThreads);
@@ -57,7 +58,7 @@ void gather_units(void* to, const void* from, const std::int64_t* index, index_t
     launch("gather_rows", gather_kernel<Unit>,
            dim3(static_cast<unsigned>(wanted < 32 ? wanted : 32), static_cast<unsigned>(count)),
            kThreads, static_cast<Unit*>(to) + first * units, static_cast<const Unit*>(from),
-           index + first, units);
+           index + first, units, limit);
   }
 }
 
@@ -105,17 +106,18 @@ void fill(void* to, Kind kind, double value, index_t n) {
   });
 }
 
-void gather_rows(void* to, const void* from, const std::int64_t* index, index_t rows, index_t row) {
+void gather_rows(void* to, const void* from, const std::int64_t* index, index_t rows, index_t row,
+                 index_t limit) {
   const auto fits = [&](index_t unit) {
     return row % unit == 0 && reinterpret_cast<std::uintptr_t>(to) % unit == 0 &&
            reinterpret_cast<std::uintptr_t>(from) % unit == 0;
   };
   if (fits(sizeof(float4))) {
-    gather_units<float4>(to, from, index, rows, row / static_cast<index_t>(sizeof(float4)));
+    gather_units<float4>(to, from, index, rows, row / static_cast<index_t>(sizeof(float4)), limit);
   } else if (fits(sizeof(float))) {
-    gather_units<float>(to, from, index, rows, row / static_cast<index_t>(sizeof(float)));
+    gather_units<float>(to, from, index, rows, row / static_cast<index_t>(sizeof(float)), limit);
   } else {
-    gather_units<char>(to, from, index, rows, row);
+    gather_units<char>(to, from, index, rows, row, limit);
   }
 }
 

@@ -15,7 +15,9 @@ void cast(void* to, Kind to_kind, const void* from, Kind from_kind, index_t n);
 void fill(void* to, Kind kind, double value, index_t n);
 
 // Row i of `to` is row index[i] of `from`; rows of `row` bytes, a multiple of 4 where it can be.
-void gather_rows(void* to, const void* from, const std::int64_t* index, index_t rows, index_t row);
+// The nearest one is taken for a number that is not in 0 .. limit-1: check_range() reports it.
+void gather_rows(void* to, const void* from, const std::int64_t* index, index_t rows, index_t row,
+                 index_t limit);
 
 // Reports, for the next synchronize(), the first of the numbers that is not in 0 .. limit-1. op and
 // argument are names that live as long as the process.

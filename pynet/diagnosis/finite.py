@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from pynet import devices
 from pynet._types import Array
 from pynet.diagnosis.watch import named_layers
 from pynet.layers import Layer
@@ -37,7 +38,7 @@ def first_non_finite(network: Any, x: Array, t: Array, grads: Mapping[str, Any])
 
 def finite(values: Any) -> bool:
     """Whether all numbers are finite."""
-    array = np.asarray(values)
+    array = devices.to_numpy(values)
     return array.dtype.kind not in "fc" or bool(np.isfinite(array).all())
 
 

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from pynet import activations, ops
+from pynet import activations, devices, ops
 from pynet._types import Array, ArrayLike
 from pynet.layers.base import Layer
 
@@ -33,7 +33,7 @@ class Relu(Layer):
     @property
     def mask(self) -> Array | None:
         """Where x <= 0."""
-        return None if self.out is None else np.less_equal(self.out, 0)
+        return None if self.out is None else np.less_equal(devices.to_numpy(self.out), 0)
 
 
 class Sigmoid(Layer):

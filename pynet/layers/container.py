@@ -160,7 +160,10 @@ class Residual(Container):
     def backward(self, dout: ArrayLike, need_dx: bool = True) -> Array | None:
         dx = self.body.backpropagate(dout, need_dx)
         if self.shortcut is None:
-            return ops.add(dx, np.asarray(dout).astype(dx.dtype, copy=False)) if need_dx else None
+            if not need_dx:
+                return None
+            short = real_array("[Residual.backward] dout", dout)
+            return ops.add(dx, short.astype(dx.dtype, copy=False))
         dx_short = self.shortcut.backpropagate(dout, need_dx)
         return ops.add(dx, dx_short) if need_dx else None
 
@@ -201,9 +204,11 @@ class Concat(Container):
     def forward(self, x: ArrayLike, train_flg: bool = True) -> Array:
         ys = [branch(x, train_flg) for branch in self.branches]
         shape = self._joined("forward", [y.shape for y in ys])
-        out = backend.empty(shape, np.result_type(*ys))
-        self._bounds = list(accumulate((y.shape[1] for y in ys), initial=0))
-        return np.concatenate(ys, axis=1, out=out)
+        out = backend.empty(shape, np.result_type(*(y.dtype for y in ys)), ys[0])
+        self._bounds = bounds = list(accumulate((y.shape[1] for y in ys), initial=0))
+        for y, (begin, end) in zip(ys, pairwise(bounds)):
+            out[:, begin:end] = y
+        return out
 
     def backward(self, dout: ArrayLike, need_dx: bool = True) -> Array | None:
         dout = real_array("[Concat.backward] dout", dout)

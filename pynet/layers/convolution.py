@@ -200,10 +200,10 @@ class Convolution1D(Convolution):
         return super().forward(sequence_array("[Convolution1D.forward] x", x))
 
     def _up(self, a: Array) -> Array:
-        return a[:, :, None]
+        return a.reshape(self._image(a.shape))
 
     def _down(self, a: Array) -> Array:
-        return a[:, :, 0]
+        return a.reshape(*a.shape[:2], *a.shape[3:])
 
     @property
     def _options(self) -> dict[str, Any]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from pynet import ops, rng
+from pynet import devices, ops, rng
 from pynet._types import Array, ArrayLike
 from pynet.checks import real_number
 from pynet.layers.inputs import real_array
+from pynet.layers.places import ones, spread
 from pynet.layers.randomized import RandomizedLayer
 
 
@@ -67,7 +68,7 @@ class Dropout(RandomizedLayer):
     @property
     def mask(self) -> Array | None:
         """Which elements were kept by the last forward pass, in training."""
-        return None if self._mask is None else self._mask.view(bool)
+        return None if self._mask is None else devices.to_numpy(self._mask).view(bool)
 
     def __repr__(self) -> str:
         inverted = ", inverted=True" if self.inverted else ""
@@ -88,7 +89,7 @@ class ChannelDropout(Dropout):
         x = real_array("[ChannelDropout.forward] x", x)
         if x.ndim < 2:
             raise ValueError(f"[ChannelDropout.forward] x: expected (N, C, ...), got {x.shape}")
-        _, mask = super()._drop(np.ones(x.shape[:2], np.float32))
-        mask = np.broadcast_to(mask.reshape(*mask.shape, *(1,) * (x.ndim - 2)), x.shape)
+        _, mask = super()._drop(ones(x.shape[:2], np.dtype(np.float32), x))
+        mask = spread(mask.astype(np.float32), x.shape).astype(np.uint8)
         scale = 1.0 / (1.0 - self.dropout_ratio) if self.inverted else 1.0
         return ops.dropout_backward(x, mask, scale=scale), mask

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pynet import backend
+from pynet import backend, devices
 from pynet._types import Array, Shape
 from pynet.checks import whole_number
 
@@ -34,7 +34,7 @@ def parameter(value: Any) -> Any:
 
     Typed Any: that a layer without its parameters is never computed with is what `built` is for.
     """
-    return value if value is None or backend.on_device(value) else np.asarray(value)
+    return value if value is None else devices.array(value)
 
 
 def filled_array(where: str, value: Any) -> Array:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pynet import ops
+from pynet import devices, ops
 from pynet._types import Array, ArrayLike
 from pynet.checks import real_number
 from pynet.layers.inputs import real_array
@@ -116,7 +116,7 @@ class IdentityWithLoss(LossLayer):
         return x - t
 
     def _kernel(self, x: ArrayLike, t: ArrayLike) -> tuple[float, Array]:
-        return ops.squared_error(x, t), np.asarray(x)
+        return ops.squared_error(x, t), devices.array(x)
 
     def _kernel_dx(self, scale: float) -> Array:
         return ops.squared_error_backward(self.y, self.t, scale=scale)

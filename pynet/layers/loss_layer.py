@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from pynet import backend
+from pynet import backend, devices
 from pynet._types import Array, ArrayLike
 from pynet.layers.inputs import real_array
 
@@ -39,6 +39,9 @@ class LossLayer:
 
     `forward(x, t, sample_weight=w)` takes a weight from 0 for each of the N samples.
 
+    Terms and slopes are computed in NumPy: scores on the GPU are copied to the CPU for them, and
+    their gradient back.
+
     Raises ValueError when shapes do not fit, a weight is negative or not finite, or the weights
     add up to 0; TypeError for anything but real numbers. A refused call leaves all as it was.
     """
@@ -61,15 +64,21 @@ class LossLayer:
         if class_weight is not None:
             self.class_weight = checked_weights(self.op, "class_weight", class_weight)
         self._saved: Any = None  # what a pass without a kernel of its own left for backward
+        self._on_device = False  # whether that pass had scores on the GPU
 
     def forward(
         self, x: ArrayLike, t: ArrayLike, *, sample_weight: ArrayLike | None = None
     ) -> float:
         weighted = sample_weight is not None or self.class_weight is not None
-        found = None if weighted else self._kernel(x, t)
-        loss, y, saved = self._weighted(x, t, sample_weight) if found is None else (*found, None)
-        self.loss, self.y, self._saved = loss, y, saved
-        self.t = t if backend.on_device(t) else np.asarray(t)
+        there = devices.beside(t, x)
+        found = None if weighted else self._kernel(x, there)
+        if found is not None:
+            (self.loss, self.y), self._saved, self.t = found, None, devices.array(there)
+            return found[0]
+        given = (x, t, sample_weight)
+        loss, y, saved = self._weighted(*(devices.on_cpu(value) for value in given))
+        self.loss, self.y, self._saved, self.t = loss, y, saved, devices.array(t)
+        self._on_device = backend.on_device(x)
         return loss
 
     def backward(self, dout: float = 1) -> Array:
@@ -85,7 +94,8 @@ class LossLayer:
             raise ValueError(
                 f"[{type(self).__name__}.backward] dout: expected a number, got {factor.shape}"
             )
-        return self._weighted_dx(float(factor))
+        dx = self._weighted_dx(float(factor))
+        return devices.to_device(dx) if self._on_device else dx
 
     # ---- what a loss defines -------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pynet import ops
+from pynet import devices, ops
 from pynet._types import Array, ArrayLike, Pair, Shape
 from pynet.layers.base import Description, Layer
 from pynet.layers.inputs import gradient_array, image_shape, real_array, sequence_array
@@ -60,7 +60,9 @@ class Pooling(_Windows):
     @property
     def arg_max(self) -> Array | None:
         """Where in its window each maximum was (fy*FW + fx), in the order n, y, x, c."""
-        return None if self._arg is None else self._arg.transpose(0, 2, 3, 1).ravel()
+        if self._arg is None:
+            return None
+        return devices.to_numpy(self._arg).transpose(0, 2, 3, 1).ravel()
 
 
 class AveragePooling(_Windows):
@@ -155,12 +157,16 @@ class _Sequences(_Windows):
 
     def forward(self, x: ArrayLike) -> Array:
         x = sequence_array(f"[{type(self).__name__}.forward] x", x)
-        return super().forward(x[:, :, None])[:, :, 0]
+        N, C, L = x.shape
+        y = super().forward(x.reshape(N, C, 1, L))
+        return y.reshape(N, C, y.shape[3])
 
     def backward(self, dout: ArrayLike) -> Array:
         self._saved(self.x)
         dout = sequence_array(f"[{type(self).__name__}.backward] dout", dout)
-        return super().backward(dout[:, :, None])[:, :, 0]
+        N, C, L = dout.shape
+        dx = super().backward(dout.reshape(N, C, 1, L))
+        return dx.reshape(N, C, dx.shape[3])
 
     def describe(self, x_shape: Shape) -> Description:
         (N, C, _, L), *rest = super().describe((*x_shape[:2], 1, *x_shape[2:]))

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pynet import ops
+from pynet import backend, devices, ops
 from pynet._types import Array, ArrayLike, Pair, Shape
 from pynet.checks import one_of, real_number
 from pynet.layers.base import Description, Layer
@@ -35,7 +35,8 @@ class Resampling(Layer, ABC):
 
     def __init__(self) -> None:
         self._x_shape: Shape | None = None
-        self._grid: tuple[Array, ...] = ()
+        self._taps: tuple[Array, ...] = ()
+        self._grid: tuple[Array, ...] = ()  # the same where x is
 
     @abstractmethod
     def _axis(self, size: int, axis: int) -> Taps:
@@ -65,9 +66,12 @@ class Resampling(Layer, ABC):
         tables = [a.astype(dtype) if a.dtype.kind == "f" else a for a in (*rows, *columns)]
         same = [
             old.dtype == new.dtype and np.array_equal(old, new)
-            for old, new in zip(self._grid, tables)
+            for old, new in zip(self._taps, tables)
         ]
-        return self._grid if same and all(same) else tuple(tables)
+        if same and all(same) and backend.on_device(self._grid[0]) == backend.on_device(x):
+            return self._grid
+        self._taps = tuple(tables)
+        return tuple(devices.beside(table, x) for table in tables)
 
     def backward(self, dout: ArrayLike) -> Array:
         x_shape: Shape = self._saved(self._x_shape)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from pynet import backend, initializers, ops
+from pynet import devices, initializers, ops
 from pynet._types import Array, ArrayLike, DTypeLike, Pair, Shape
 from pynet.initializers import Init
 from pynet.layers.filters import Filters
 from pynet.layers.inputs import gradient_array, real_array
+from pynet.layers.places import spread
 from pynet.layers.shapes import check_windows, checked_pair, pair
 
 
@@ -73,7 +74,7 @@ class TransposedConvolution(Filters):
                 f"like W {self.W.shape}, got {x.shape}"
             )
         y_shape, *_ = self.describe(x.shape)
-        b = np.zeros(1, np.float32) if self.b is None else np.asarray(self.b)
+        b = np.zeros(1, np.float32) if self.b is None else devices.array(self.b)
         wide = any(a.dtype == np.float64 for a in (x, self.W, b))
         dtype = np.dtype(np.float64 if wide else np.float32)
         x = x.astype(dtype, copy=False)
@@ -81,8 +82,7 @@ class TransposedConvolution(Filters):
             raise ValueError(
                 f"[TransposedConvolution.forward] b: expected shape {y_shape[1:2]}, got {b.shape}"
             )
-        y = backend.empty(y_shape, dtype)
-        y[...] = b.reshape(-1, 1, 1)
+        y = spread(devices.beside(b.astype(dtype, copy=False), x), y_shape)
         W = self.W.astype(dtype, copy=False)
         ops.conv2d_dx(x, W, y_shape, **self._options, out=y, add=True)
         self.x, self._y_shape = x, y_shape

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from pynet import devices
+from pynet import backend, devices, ops
 from pynet._types import Array, ArrayLike, DTypeLike, Shape
 from pynet.checks import array_of, one_each, whole_number
 from pynet.gradient import numerical_gradient
@@ -169,8 +169,6 @@ class Network:
         """
         flag = self.train_flg_of_loss if train_flg is None else train_flg
         weights = {} if sample_weight is None else {"sample_weight": sample_weight}
-        if self.device == "cuda":
-            t = devices.to_device(t)
         loss = self.last_layer.forward(self.predict(x, flag), t, **weights)
         for penalty in self._penalties():
             loss += sum(penalty(self.params[key]) for key in self._decayed)
@@ -189,7 +187,8 @@ class Network:
         """
         where = f"[{type(self).__name__}.accuracy]"
         whole_number(f"{where} batch_size", batch_size)
-        x, t = array_of(f"{where} x", x), array_of(f"{where} t", real_array(f"{where} t", t))
+        x = devices.array(x) if backend.on_device(x) else array_of(f"{where} x", x)
+        t = array_of(f"{where} t", devices.to_numpy(real_array(f"{where} t", t)))
         labels = t.argmax(axis=1) if t.ndim == 2 and t.shape[1] > 1 else t.reshape(-1)
         one_each(f"{where} t", x, labels)
         right = 0
@@ -241,7 +240,8 @@ class Network:
                 grads[slot.key] = slot.grad
         for penalty in self._penalties():
             for key in self._decayed:
-                grads[key] += penalty.gradient(self.params[key])
+                grad, more = grads[key], penalty.gradient(self.params[key])
+                ops.add(grad, more.astype(grad.dtype, copy=False), out=grad)
         return grads
 
     def _penalties(self) -> list[Elastic]:
@@ -253,10 +253,12 @@ class Network:
 
         Computed in float64 whatever the network's dtype (in float32 rounding drowns the
         difference), on a copy, in training mode; every evaluation sees the same dropout masks and
-        leaves the running statistics alone. Two passes for every parameter: for small nets.
+        leaves the running statistics alone. Two passes for every parameter: for small nets, and
+        always on the CPU.
         """
         self._input(x)
-        twin = copy.deepcopy(self)
+        x, t = devices.to_numpy(x), devices.to_numpy(t)
+        twin = copy.deepcopy(self).to("cpu")
         twin.dtype = np.dtype(np.float64)
         twin._pack()
         state = [(slot, copy.copy(slot.value)) for slot in twin.named_state()]

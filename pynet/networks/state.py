@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pynet import devices
 from pynet._types import Array
 from pynet.layers import Layer, Slot
 
@@ -35,7 +36,7 @@ def named_state(network: Any) -> Iterator[Slot]:
 
 def assign(params: Any, key: str, value: Array) -> None:
     """Put a value where the network's layers see it."""
-    if isinstance(params[key], np.ndarray):
+    if devices.is_array(params[key]):
         params[key][...] = value
     else:
         params[key] = value.item()
@@ -44,9 +45,13 @@ def assign(params: Any, key: str, value: Array) -> None:
 def take_snapshot(network: Any) -> Snapshot:
     """Return copies of the parameters and of the state."""
     return Snapshot(
-        {key: np.array(param) for key, param in network.params.items()},
-        {slot.key: copy.copy(slot.value) for slot in named_state(network)},
+        {key: np.array(devices.to_numpy(param)) for key, param in network.params.items()},
+        {slot.key: _copied(slot.value) for slot in named_state(network)},
     )
+
+
+def _copied(value: Any) -> Any:
+    return np.array(devices.to_numpy(value)) if devices.is_array(value) else value
 
 
 def put_back(network: Any, snapshot: Snapshot) -> None:

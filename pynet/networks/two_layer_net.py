@@ -6,6 +6,7 @@ from collections import OrderedDict
 
 import numpy as np
 
+from pynet import devices
 from pynet._types import Array, ArrayLike, DTypeLike
 from pynet.functions import cross_entropy_error
 from pynet.initializers import normal, zeros
@@ -91,5 +92,6 @@ class TwoLayerNetSigmoid(Network):
             )
         scores = super().predict(x)
         self.last_layer.forward(scores, t)
-        self.last_loss = float(cross_entropy_error(self.last_layer.y, np.asarray(t)))
+        y = devices.to_numpy(self.last_layer.y)
+        self.last_loss = float(cross_entropy_error(y, devices.to_numpy(t)))
         return self.last_loss

@@ -11,6 +11,7 @@ Running statistics of batch normalisation are no parameters, and stay those of t
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
@@ -18,9 +19,9 @@ from typing import Any
 
 import numpy as np
 
-from pynet import ops
+from pynet import devices, ops
 from pynet.optimizers.hooks import Hook
-from pynet.optimizers.settings import Hyperparameter, one_layout
+from pynet.optimizers.settings import Hyperparameter, computable, one_layout
 
 
 class _Average(Hook, ABC):
@@ -52,7 +53,7 @@ class _Average(Hook, ABC):
             return
         for key, p in params.items():
             mean = self.average[key]
-            ops.average_update(mean, np.asarray(p, mean.dtype, order="C"), rate)
+            ops.average_update(mean, computable(p, mean.dtype), rate)
 
     @contextmanager
     def applied(self, params: MutableMapping[str, Any]) -> Iterator[None]:
@@ -66,7 +67,7 @@ class _Average(Hook, ABC):
         for key, p in params.items():
             if key not in self.average or np.shape(p) != self.average[key].shape:
                 raise ValueError(f"{where}: expected those that were averaged, got {key!r}")
-        own = {key: np.array(p) for key, p in params.items()}
+        own = {key: copy.copy(devices.array(p)) for key, p in params.items()}
         try:
             _put(params, self.average)
             yield
@@ -113,7 +114,7 @@ class StochasticAverage(_Average):
 
 def _put(params: MutableMapping[str, Any], values: Mapping[str, Any]) -> None:
     for key, p in params.items():
-        if isinstance(p, np.ndarray):
+        if devices.is_array(p):
             p[...] = values[key]
         else:
             params[key] = values[key].item()

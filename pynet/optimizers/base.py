@@ -8,9 +8,10 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
+from pynet import backend, devices
 from pynet._types import Array
 from pynet.optimizers.hooks import Hook
-from pynet.optimizers.settings import Stateful, dtype_of, one_layout
+from pynet.optimizers.settings import Stateful, computable, dtype_of, one_layout
 
 Own = TypeVar("Own", bound="Optimizer")
 
@@ -125,12 +126,12 @@ class Optimizer(Stateful):
     def _updated(self, p: Any, g: Any, state: list[Array]) -> Any:
         """Return the updated p: p itself where it is an array, a new number where it is one."""
         dtype = dtype_of(p)
-        if not isinstance(p, np.ndarray):
+        if not devices.is_array(p):
             number = np.array([p], dtype)
             self._step(number, np.array([g], dtype), *(s.reshape(1) for s in state))
             return float(number[0])
-        g = np.asarray(g, dtype, order="C")
-        if p.dtype == dtype and p.flags.c_contiguous:
+        g = computable(g, dtype)
+        if backend.on_device(p) or (p.dtype == dtype and p.flags.c_contiguous):
             self._step(p, g, *state)
         else:
             work = np.array(p, dtype, order="C")
@@ -140,21 +141,22 @@ class Optimizer(Stateful):
 
 
 def _check_param(where: str, p: Any) -> None:
-    if not isinstance(p, np.ndarray):
+    if not devices.is_array(p):
         if not isinstance(p, Real):
             raise TypeError(f"{where}: expected an array or a number, got {type(p).__name__}")
     elif p.dtype.kind != "f":
         raise TypeError(f"{where}: expected floats, got {p.dtype}")
-    elif not p.flags.writeable:
+    elif isinstance(p, np.ndarray) and not p.flags.writeable:
         raise ValueError(f"{where}: expected a writable array, got a read-only one")
 
 
 def _check_grad(where: str, g: Any, p: Any) -> None:
     try:
-        array = np.asarray(g)
+        array = devices.array(g)
     except (TypeError, ValueError):
         raise TypeError(f"{where}: expected an array, got {type(g).__name__}") from None
     if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
         raise TypeError(f"{where}: expected real numbers, got dtype {array.dtype}")
-    if isinstance(p, np.ndarray) and p.flags.c_contiguous and np.may_share_memory(p, array):
+    both = isinstance(p, np.ndarray) and isinstance(array, np.ndarray)
+    if both and p.flags.c_contiguous and np.may_share_memory(p, array):
         raise ValueError(f"{where}: expected memory apart from the parameter, got the same")

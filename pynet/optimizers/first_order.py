@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from pynet import ops
 from pynet._types import Array
 from pynet.optimizers.base import Optimizer
@@ -157,7 +155,7 @@ class RProp(Optimizer):
     def prepare(self, params: Mapping[str, Any]) -> None:
         super().prepare(params)
         for step in self.step.values():
-            np.copyto(step, self.lr)
+            step[...] = self.lr
 
     def _step(self, p: Array, g: Array, sign: Array, step: Array) -> None:
         ops.rprop_update(p, g, sign, step, self.least, self.most, self.shrink, self.grow)

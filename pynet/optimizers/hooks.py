@@ -15,11 +15,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
-import numpy as np
-
-from pynet import ops
+from pynet import devices, ops
 from pynet._types import Array
-from pynet.optimizers.settings import Hyperparameter, Stateful, dtype_of, one_layout
+from pynet.optimizers.settings import Hyperparameter, Stateful, computable, dtype_of, one_layout
 from pynet.params import FlatStore, GradStore
 
 
@@ -63,8 +61,8 @@ class WeightDecay(Hook):
             return changed(params, grads, lambda p, g: ops.add(g, ops.scale(p, self.rate)))
         decayed = changed(params, grads, lambda p, g: g.copy())
         for key in keys:
-            p = np.asarray(params[key], decayed[key].dtype)
-            decayed[key][...] += decayed[key].dtype.type(self.rate) * p
+            g = decayed[key]
+            ops.add(g, ops.scale(computable(params[key], g.dtype), self.rate), out=g)
         return decayed
 
 
@@ -100,7 +98,7 @@ class ClipNorm(Hook):
         if isinstance(grads, FlatStore) and one_layout(params, grads):
             norm = ops.norm(grads.flat)
         else:
-            norm = math.hypot(*(ops.norm(np.asarray(grads[key])) for key in params))
+            norm = math.hypot(*(ops.norm(devices.array(grads[key])) for key in params))
         if not math.isfinite(norm):
             raise ValueError(f"[ClipNorm] grads: expected a finite norm, got {norm}")
         if norm <= self.limit:
@@ -155,6 +153,6 @@ def changed(
     if isinstance(grads, FlatStore) and isinstance(params, FlatStore) and one_layout(params, grads):
         return GradStore(grads.layout, function(params.flat, grads.flat))
     return {
-        key: function(np.asarray(p, dtype_of(p)), np.asarray(grads[key], dtype_of(p)))
+        key: function(computable(p, dtype_of(p)), computable(grads[key], dtype_of(p)))
         for key, p in params.items()
     }

@@ -8,6 +8,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from pynet import backend, devices
+from pynet._types import Array
 from pynet.params import FlatStore
 
 
@@ -77,7 +79,9 @@ class Stateful:
             if isinstance(params, FlatStore):
                 state: Mapping[str, Any] = FlatStore.zeros(params.layout, params.flat)
             else:
-                state = {key: np.zeros(np.shape(p), dtype_of(p)) for key, p in params.items()}
+                state = {
+                    key: devices.zeros(np.shape(p), dtype_of(p), p) for key, p in params.items()
+                }
             setattr(self, name, state)
 
     @property
@@ -97,9 +101,18 @@ class Stateful:
 
 def dtype_of(p: Any) -> type[np.floating[Any]]:
     """The dtype to compute in: float32 for float16 too, float64 for plain numbers."""
-    if not isinstance(p, np.ndarray):
+    if not devices.is_array(p):
         return np.float64
     return np.float64 if p.dtype == np.float64 else np.float32
+
+
+def computable(value: Any, dtype: Any) -> Array:
+    """The value as an array that an op can take as it is: of this dtype, in C order."""
+    on_device = backend.on_device(value)
+    made: Array = (
+        value.astype(dtype, copy=False) if on_device else np.asarray(value, dtype, order="C")
+    )
+    return made
 
 
 def one_layout(first: Any, *others: Any) -> bool:

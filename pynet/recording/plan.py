@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pynet import backend, rng
+from pynet import backend, devices, rng
 from pynet._types import Array
 from pynet.layers.randomized import RandomizedLayer
 from pynet.networks.summary import text_table
@@ -45,8 +45,9 @@ def arrays_of_layers(network: Any) -> Iterator[Array]:
     for layer in layers_of(network):
         for value in vars(layer).values():
             for array in value if isinstance(value, tuple) else (value,):
-                if isinstance(array, np.ndarray) and array.size > 0:
-                    yield array
+                if devices.is_array(array) and array.size > 0:
+                    if backend.on_device(array) == (network.device == "cuda"):
+                        yield array
 
 
 class Plan:
@@ -72,12 +73,13 @@ class Plan:
         """
         self.network, self.optimizer = network, optimizer
         self.title = f"{type(network).__name__}, {type(optimizer).__name__}, x {x.shape}"
-        self.recording = backend.core().Recording()
+        self._module = backend.device() if network.device == "cuda" else backend.core()
+        self.recording = self._module.Recording()
         self._labels: list[tuple[str, Any]] = []
         labelled = network.last_layer.op == "softmax_cross_entropy" and t.ndim == 1
-        x_batch = backend.empty(x.shape, network.dtype)
+        x_batch = self._module.empty(x.shape, network.dtype)
         x_batch[...] = x
-        t_batch = backend.empty(t.shape, np.int64 if labelled else network.dtype)
+        t_batch = self._module.empty(t.shape, np.int64 if labelled else network.dtype)
         t_batch[...] = t
         if standing is not None:
             self._forget(standing)
@@ -183,10 +185,14 @@ class Plan:
             params = getattr(layer, "param_names", ())
             names = {*params, *(f"d{name}" for name in params), *getattr(layer, "state_names", ())}
             for name, value in vars(layer).items():
-                if isinstance(value, np.ndarray) and name not in names and id(value) not in kept:
+                if devices.is_array(value) and name not in names and id(value) not in kept:
                     vars(layer)[name] = None
 
     # ---- replaying -----------------------------------------------------------------------------
+
+    def release_memory(self) -> None:
+        """Give back what the pool has kept."""
+        self._module.release_memory()
 
     def feed(self, x: Any, t: Any) -> bool:
         """Hand over a batch; False, and nothing done, where it is of another shape or kind.

@@ -8,12 +8,13 @@ print(step.plan)
 
 from __future__ import annotations
 
+import copy
 import warnings
 from typing import Any
 
 import numpy as np
 
-from pynet import backend
+from pynet import backend, devices
 from pynet.recording.conditions import Settings, refusal
 from pynet.recording.plan import Check, NotRecordable, Plan, arrays_of_layers
 
@@ -86,8 +87,7 @@ class CapturedStep:
         if (
             plan is not None
             and self._checked
-            and isinstance(x, np.ndarray)
-            and isinstance(t, np.ndarray)
+            and all(self._lies_beside(array) for array in (x, t))
             and isinstance(index, np.ndarray)
             and plan.feed_rows(x, t, index)
         ):
@@ -104,6 +104,12 @@ class CapturedStep:
             self.plan = self._settings = None
             self.refusal = refusal(self.network, self.optimizer)
         return self.plan
+
+    def _lies_beside(self, value: Any) -> bool:
+        """Whether it is an array where the network is."""
+        on_device = backend.on_device(value)
+        there: bool = on_device == (self.network.device == "cuda")
+        return there and devices.is_array(value)
 
     def _eager(self, x: Any, t: Any, check: Check | None) -> float:
         grads = self.network.gradient(x, t)
@@ -128,7 +134,7 @@ class CapturedStep:
         self.plan, self._checked = None, False
         try:
             standing, self._standing = self._standing, None
-            x, t = np.asarray(x), np.asarray(t)
+            x, t = (devices.moved(array, self.network.device) for array in (x, t))
             plan = Plan(self.network, self.optimizer, x, t, check, standing)
         except NotRecordable as error:
             self.refusal = str(error)
@@ -148,7 +154,7 @@ class CapturedStep:
         eager = self._state()
         self._put_back(before)
         plan.forget_arrays()
-        backend.core().release_memory()
+        plan.release_memory()
         replayed = plan.run(check), self._state()
         difference = _difference((loss, eager), replayed)
         if difference is None:
@@ -172,7 +178,7 @@ class CapturedStep:
     def _state(self) -> dict[str, Any]:
         state: dict[str, Any] = {"params": self.network.params.flat.copy()}
         for slot in self.network.named_state():
-            state[f"state {slot.key}"] = np.copy(slot.value)
+            state[f"state {slot.key}"] = copy.copy(devices.array(slot.value))
         for name in self.optimizer.state_names:
             state[f"optimizer {name}"] = getattr(self.optimizer, name).flat.copy()
         return {**state, "numbers": dict(self.optimizer.numbers)}
@@ -181,7 +187,7 @@ class CapturedStep:
         self.network.params.flat[...] = state["params"]
         for slot in self.network.named_state():
             saved = state[f"state {slot.key}"]
-            if isinstance(slot.value, np.ndarray):
+            if devices.is_array(slot.value):
                 slot.value[...] = saved
             else:
                 setattr(slot.layer, slot.name, saved.item())
@@ -209,5 +215,5 @@ def _difference(eager: Any, replayed: Any) -> str | None:
 def _equal(a: Any, b: Any) -> bool:
     if isinstance(a, dict):
         return bool(a == b)
-    first, second = np.asarray(a), np.asarray(b)
+    first, second = devices.to_numpy(a), devices.to_numpy(b)
     return first.dtype == second.dtype and first.tobytes() == second.tobytes()

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pynet import backend, devices
+
 Arrays = dict[str, NDArray[Any]]
 
 # As in dtype.str, without the byte order.
@@ -34,7 +36,8 @@ def check_arrays(op: str, argument: str, arrays: object) -> Arrays:
         got = type(arrays).__name__
         raise TypeError(f"[{op}] {argument}: expected a dict of arrays, got {got}")
     checked = {}
-    for name, array in arrays.items():
+    for name, given in arrays.items():
+        array = devices.to_numpy(given) if backend.on_device(given) else given
         if not isinstance(name, str):
             raise TypeError(f"[{op}] {argument}: expected names of type str, got {name!r}")
         # "__metadata__" is the one name that safetensors keeps for itself.

@@ -30,7 +30,8 @@ from pynet.trainer.checks import (
     held_out_part,
     made,
 )
-from pynet.trainer.measure import Measure, Metric, part
+from pynet.trainer.measure import Measure, Metric, Part, part
+from pynet.trainer.places import Places
 
 _DEFAULT_PARAM: Mapping[str, Any] = MappingProxyType({"lr": 0.01})
 
@@ -59,7 +60,8 @@ class Trainer:
         network: has `params`, `gradient(x, t)`, `loss(x, t)`, and `accuracy(x, t)`; of a regression
             net, whose loss layer says `classifies = False`, the loss is measured instead.
         x_train, t_train, x_test, t_test: arrays, or memory maps, of which only the rows of a batch
-            are read. Without a test part (None, None) nothing is measured there.
+            are read. Without a test part (None, None) nothing is measured there. With a network on
+            the GPU they are copied there, once, if they take less than half of its free memory.
         epochs, mini_batch_size: length of the run.
         optimizer: 'sgd', 'momentum', 'nesterov', 'adagrad', 'rmsprop', 'adam' or another one of
             `pynet.optimizers.OPTIMIZERS`, case ignored, or an object with `update(params, grads)`.
@@ -165,6 +167,7 @@ class Trainer:
         held_out = None if validation is None else held_out_part(validation)
         self.validation = held_out
         self.measure = Measure(network, train, test, held_out, checked_metrics(metrics, held_out))
+        self._places = self.measure.places = Places(network)
         # Those that write come last, when the others have seen the epoch.
         self.callbacks = sorted(checked_callbacks(callbacks), key=lambda each: each.comes_last)
         self.train_loss_list: list[float] = []
@@ -236,7 +239,7 @@ class Trainer:
 
         loss = self._step(batch)
         if loss is None or self.loss_after_update:
-            x, t = self.x_train[batch], self.t_train[batch]
+            x, t = self._rows(batch)
             loss = float(self.network.loss(x, t))
             if not math.isfinite(loss):
                 raise divergence(self, loss, x, t, {})
@@ -266,14 +269,22 @@ class Trainer:
         if step is None or step.network is not network or step.optimizer is not self.optimizer:
             step = self.step = CapturedStep(network, self.optimizer)
         if self.capture and step.refusal is None:
-            return step.run_rows(self.x_train, self.t_train, batch, check)
+            return step.run_rows(*self._data(), batch, check)
         if hasattr(network, "last_loss"):
             network.last_loss = None  # that of this gradient() or none
-        grads = network.gradient(self.x_train[batch], self.t_train[batch])
+        grads = network.gradient(*self._rows(batch))
         loss: float | None = getattr(network, "last_loss", None)
         check(loss, grads)
         self.optimizer.update(network.params, grads)
         return loss
+
+    def _data(self) -> Part:
+        """The training data, on the GPU where the network is there and they fit."""
+        return self._places(Part(self.x_train, self.t_train))
+
+    def _rows(self, batch: Any) -> Part:
+        x, t = self._data()
+        return Part(x[batch], t[batch])
 
     def stop(self, reason: str | None = None) -> None:
         """Let `train` return after the step that is running; for a callback or a signal handler.

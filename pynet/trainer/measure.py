@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pynet import devices
 from pynet._types import Array
 from pynet.checks import one_each
 from pynet.networks import Network
@@ -34,7 +35,7 @@ class Part(NamedTuple):
 
 def part(op: str, name: str, x: Any, t: Any) -> Part:
     """Return a part of the data as arrays, memory maps unread; ValueError unless they fit."""
-    x, t = np.asarray(x), np.asarray(t)
+    x, t = devices.array(x), devices.array(t)
     one_each(f"[{op}] t_{name}", x, t)
     return Part(x, t)
 
@@ -55,7 +56,7 @@ def loss_of(network: Any, data: Part) -> float:
 
 def scores_of(network: Any, data: Part) -> Array:
     """What the network predicts for all samples, a batch at a time."""
-    return np.concatenate([network.predict(each.x) for each in data.batches()])
+    return np.concatenate([devices.to_numpy(network.predict(each.x)) for each in data.batches()])
 
 
 def _number(name: str, value: Any) -> float:
@@ -101,21 +102,26 @@ class Measure:
                 f"got {min(clash & set(self.metrics))!r}"
             )
         self.names += self.deciding
+        self.places: Callable[[Part], Part] = lambda given: given  # where x is to be read from
 
     def __call__(self, count: int | None) -> dict[str, float]:
         """Return all figures; of training and test data, those of the first `count` samples."""
-        values = [self._one(self.train.first(count))]
+        values = [self._one(self._placed(self.train).first(count))]
         if self.test is not None:
-            values.append(self._one(self.test.first(count)))
+            values.append(self._one(self._placed(self.test).first(count)))
         if self.validation is not None:
-            values.append(loss_of(self.network, self.validation))
+            validation = self._placed(self.validation)
+            values.append(loss_of(self.network, validation))
             if self.classifies:
-                values.append(self._one(self.validation))
+                values.append(self._one(validation))
             if self.metrics:
-                y = scores_of(self.network, self.validation)
-                t = self.validation.t
+                y = scores_of(self.network, validation)
+                t = devices.to_numpy(self.validation.t)
                 values += [_number(name, f(t, y)) for name, f in self.metrics.items()]
         return dict(zip(self.names, values))
+
+    def _placed(self, data: Part) -> Part:
+        return Part(self.places(data).x, data.t)
 
     def check(self, metric: str, who: str) -> None:
         """Raise ValueError unless decisions may be made on this metric."""

@@ -114,6 +114,17 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaM
   executor::in_order(stream, [=] { std::memcpy(to, from, bytes); });
   return cudaSuccess;
 }
+cudaError_t cudaMemcpy2DAsync(void* to, std::size_t to_pitch, const void* from,
+                              std::size_t from_pitch, std::size_t bytes, std::size_t rows,
+                              cudaMemcpyKind, cudaStream_t stream) {
+  executor::in_order(stream, [=] {
+    for (std::size_t i = 0; i < rows; ++i) {
+      std::memcpy(static_cast<char*>(to) + i * to_pitch,
+                  static_cast<const char*>(from) + i * from_pitch, bytes);
+    }
+  });
+  return cudaSuccess;
+}
 cudaError_t cudaMemsetAsync(void* given, int value, std::size_t bytes, cudaStream_t stream) {
   executor::in_order(stream, [=] { std::memset(given, value, bytes); });
   return cudaSuccess;

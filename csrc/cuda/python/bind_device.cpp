@@ -1,6 +1,7 @@
 #include "cuda/python/bind_device.h"
 
 #include "cuda/python/device_array.h"
+#include "cuda/python/exchange.h"
 #include "cuda/runtime/device.h"
 #include "python/bind.h"
 
@@ -48,6 +49,11 @@ void bind_device(py::module_& m) {
   m.def("device_info", &info);
   m.def("synchronize", &cuda::synchronize, py::call_guard<py::gil_scoped_release>());
   m.def("memory", &memory_info);
+  m.def("free_memory", [] {  // what new arrays can take, the pool's own unused blocks included
+    std::size_t free = 0, total = 0;
+    cuda::check(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
+    return free + memory().cached;
+  });
   m.def("caching", &caching);
   m.def("release_memory", &release_memory);
   m.def("winograd", &winograd);
@@ -57,6 +63,7 @@ void bind_device(py::module_& m) {
       "to_device",
       [](const py::object& x) -> py::object {
         if (py::isinstance<NdArray>(x)) return x;
+        if (const auto taken = taken_over(x)) return wrap(*taken);
         const py::array array = py::array::ensure(x);
         if (!array) fail_type("to_device", "x", "expected an array, got " + text_of(x));
         return to_device("to_device", "x", array);

@@ -38,11 +38,18 @@ class Graph {
     cudaStream_t stream = cuda::stream();
     cuda::check(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal),
                 "cudaStreamBeginCapture");
-    const bool played = recording.play(first, last);
     cudaGraph_t graph = nullptr;
+    bool played = false;
+    try {
+      played = recording.play(first, last);
+    } catch (...) {
+      if (cudaStreamEndCapture(stream, &graph) == cudaSuccess) cudaGraphDestroy(graph);
+      throw;
+    }
     cuda::check(cudaStreamEndCapture(stream, &graph), "cudaStreamEndCapture");
-    if (played) cuda::check(cudaGraphInstantiate(&made_, graph, 0), "cudaGraphInstantiate");
+    const cudaError_t code = played ? cudaGraphInstantiate(&made_, graph, 0) : cudaSuccess;
     cudaGraphDestroy(graph);
+    cuda::check(code, "cudaGraphInstantiate");
     return played;
   }
 
@@ -164,7 +171,8 @@ class RecordedStep {
   }
   static void gather(const NdArray& to, const NdArray& from, const std::int64_t* index) {
     const index_t rows = to.shape(0);
-    cuda::gather_rows(to.get().data(), from.get().data(), index, rows, to.nbytes() / rows);
+    cuda::gather_rows(to.get().data(), from.get().data(), index, rows, to.nbytes() / rows,
+                      from.shape(0));
   }
 
   Recording recording_;

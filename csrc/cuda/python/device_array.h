@@ -10,6 +10,7 @@
 
 #include "cuda/copy.h"
 #include "pynet/types.h"
+#include "python/shape.h"
 
 namespace pynet {
 
@@ -60,8 +61,14 @@ class NdArray : public py::object {
 
 constexpr const char* kArray = "a DeviceArray";
 
-// An array on the GPU with the elements of one of NumPy's.
+NdArray wrap(DeviceArray array);
+Shape shape_of(const DeviceArray& a);
+py::tuple shape_tuple(const DeviceArray& a);
+void copy_bytes(void* to, const void* from, py::ssize_t bytes);  // on this thread's stream
+
+// An array on the GPU with the elements of one of NumPy's, and the way back.
 NdArray to_device(const char* op, const char* name, const py::array& array);
+py::array to_numpy(const DeviceArray& a);
 
 void bind_device_array(py::module_& m);
 
