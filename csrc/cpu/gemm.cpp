@@ -28,10 +28,11 @@ enum class Way { Rows, Dots, Outer, Tiles };
 // or packed by the tile, one sliver at a time.
 enum class Read { InPlace, Packed, Sliver };
 
-// A stretch of K: a sliver of B fills most of the L1 cache, the rows of a tile half of the L2.
-// Where a tile packs B as it goes, the lines of the next sliver pass through L1 as well.
-constexpr index_t kStretch = 384, kFlippedStretch = 256;
-constexpr index_t kTileRows = 168, kTileCols = 512;  // of a tile of C, at most
+// A stretch of K: a sliver of B fills the L1 cache, the rows of a tile half of the L2. Where a tile
+// packs B as it goes, the lines of the next sliver pass through L1 as well.
+constexpr index_t kStretch = 384, kPackedStretch = kCols<float> <= 16 ? 512 : kStretch;
+constexpr index_t kFlippedStretch = 256;
+constexpr index_t kTileRows = 132, kTileCols = 512;  // of a tile of C, at most
 constexpr index_t kShortest = 180;                   // of a chunk of K
 constexpr index_t kFewSteps = 32;                    // of K, over which B need not be packed
 
@@ -126,6 +127,7 @@ Layout layout_of(const GemmArgs<T>& p, bool flipped) {
   choose_tiles(p, l);
   const index_t longest = l.a == Read::InPlace && p.A_col != 1 ? 128
                           : flipped                            ? kFlippedStretch
+                          : l.b == Read::Packed                ? kPackedStretch
                                                                : kStretch;
   l.stretches = 1, l.depth = max_of<index_t>(1, round_up(p.K, 8));
   if (l.chunks > 1 || p.K > longest) {  // a small product would feel the divisions
@@ -176,9 +178,15 @@ void pack_block(T* packed, index_t slivers, const First& first, index_t K, const
   const index_t steps = row == 1 ? 16 : depth;
   for (index_t k = 0; k < depth; k += steps) {
     for (index_t i = begin; i < end; ++i) {
+      const index_t now = min_of(steps, depth - k);
+      if (row == 1) {
+        fetch(src + first(i) + (k0 + k + steps) * col, col, min_of(steps, depth - k - now), WIDTH);
+      } else if (col == 1 && i + 1 < end) {
+        fetch(src + first(i + 1) * row + k0, row, first(i + 2) - first(i + 1), depth);
+      }
       pack_sliver<T, WIDTH>(packed + (k0 * slivers + i * depth + k) * WIDTH,
                             src + first(i) * row + (k0 + k) * col, row, col,
-                            first(i + 1) - first(i), min_of(steps, depth - k));
+                            first(i + 1) - first(i), now);
     }
   }
 }

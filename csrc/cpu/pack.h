@@ -62,6 +62,31 @@ PYNET_INLINE void transpose_block(double* dst, index_t dst_step, const double* s
 }
 template <class T>
 constexpr index_t kBlock = 32 / static_cast<index_t>(sizeof(T));
+
+// A whole sliver of 6 rows: pairs of rows are interleaved, pairs of pairs are what is stored.
+// Returns the steps done.
+PYNET_INLINE index_t transpose_6(float* dst, const float* src, index_t row, index_t K) {
+  index_t k = 0;
+  for (; k + 8 <= K; k += 8, src += 8, dst += 48) {
+    const auto rows = [&](int i) { return _mm256_loadu_ps(src + i * row); };
+    const auto put = [&](int i, __m256 a) {  // steps 0 .. 3 below, 4 .. 7 above
+      _mm_storeu_ps(dst + 4 * i, _mm256_castps256_ps128(a));
+      _mm_storeu_ps(dst + 4 * i + 24, _mm256_extractf128_ps(a, 1));
+    };
+    const __m256 r0 = rows(0), r1 = rows(1), r2 = rows(2), r3 = rows(3), r4 = rows(4), r5 = rows(5);
+    const __m256 a = _mm256_unpacklo_ps(r0, r1), b = _mm256_unpacklo_ps(r2, r3);
+    const __m256 c = _mm256_unpacklo_ps(r4, r5);
+    put(0, _mm256_shuffle_ps(a, b, 0x44));
+    put(1, _mm256_shuffle_ps(c, a, 0xe4));
+    put(2, _mm256_shuffle_ps(b, c, 0xee));
+    const __m256 d = _mm256_unpackhi_ps(r0, r1), e = _mm256_unpackhi_ps(r2, r3);
+    const __m256 f = _mm256_unpackhi_ps(r4, r5);
+    put(3, _mm256_shuffle_ps(d, e, 0x44));
+    put(4, _mm256_shuffle_ps(f, d, 0xe4));
+    put(5, _mm256_shuffle_ps(e, f, 0xee));
+  }
+  return k;
+}
 #else
 template <class T>
 PYNET_INLINE void transpose_block(T* dst, index_t dst_step, const T* src, index_t row,
@@ -97,6 +122,15 @@ void transpose(T* dst, index_t dst_step, const T* src, index_t row, index_t rows
   interleave(dst + k * dst_step + i, dst_step, src + i * row + k, row, rows - i, K - k);
 }
 
+// What is packed next, into the cache: its pieces of rows are too short for the processor to see
+// where they lead.
+template <class T>
+PYNET_INLINE void fetch(const T* from, index_t row, index_t rows, index_t cols) {
+  for (index_t j = 0; j < cols; j += kLine<T>) {
+    for (index_t i = 0; i < rows; ++i) __builtin_prefetch(from + i * row + j);
+  }
+}
+
 // One sliver: element (i, k) is src[i*row + k*col]; rows <= WIDTH.
 template <class T, index_t WIDTH>
 void pack_sliver(T* dst, const T* src, index_t row, index_t col, index_t rows, index_t K) {
@@ -121,7 +155,13 @@ void pack_sliver(T* dst, const T* src, index_t row, index_t col, index_t rows, i
       for (index_t k = 0; k < K; ++k) store(dst + k * WIDTH + i, load_n(src + k * col + i, n));
     }
   } else if (col == 1) {
-    transpose(dst, WIDTH, src, row, rows, K);
+    index_t done = 0;
+#if defined(__AVX2__) && !defined(__AVX512F__)
+    if constexpr (WIDTH == 6 && sizeof(T) == 4) {
+      if (rows == 6) done = transpose_6(dst, src, row, K);
+    }
+#endif
+    transpose(dst + done * WIDTH, WIDTH, src + done, row, rows, K - done);
   } else {
     for (index_t k = 0; k < K; ++k) {
       for (index_t i = 0; i < rows; ++i) dst[k * WIDTH + i] = src[i * row + k * col];
