@@ -19,6 +19,12 @@ import pytest
 from pynet import backend
 
 
+def host_kind() -> str:
+    """How those sources were compiled: plain, coverage, address or thread."""
+    name = os.path.basename(os.path.normpath(os.environ.get("PYNET_CUDA_HOST", "")))
+    return name if name in ("coverage", "address", "thread") else "plain"
+
+
 def host_module() -> ModuleType:
     """The CUDA sources as they were compiled for the executor (tests/cuda_host)."""
     folder = os.environ.get("PYNET_CUDA_HOST")
@@ -40,10 +46,13 @@ def on_host_module() -> Iterator[ModuleType]:
 
 
 class DeviceOps:
-    """A module of ops that takes and gives NumPy's arrays."""
+    """A module of ops that takes and gives NumPy's arrays.
 
-    def __init__(self, module: ModuleType) -> None:
-        self.module = module
+    On the device each lies `shift` elements behind the beginning of its memory.
+    """
+
+    def __init__(self, module: ModuleType, shift: int = 0) -> None:
+        self.module, self.shift = module, shift
 
     def __getattr__(self, op: str) -> Any:
         function = getattr(self.module, op)
@@ -62,7 +71,12 @@ class DeviceOps:
         return call
 
     def _to_device(self, value: Any) -> Any:
-        return self.module.to_device(value) if isinstance(value, np.ndarray) else value
+        if not isinstance(value, np.ndarray):
+            return value
+        if self.shift == 0:
+            return self.module.to_device(value)
+        memory = np.concatenate([np.zeros(self.shift, value.dtype), value.ravel()])
+        return self.module.to_device(memory)[self.shift :].reshape(value.shape)
 
     def _to_host(self, value: Any, arguments: list[Any], there: list[Any]) -> Any:
         for mine, device in zip(arguments, there):

@@ -1,6 +1,7 @@
 """Every op of the CUDA sources, on the executor of tests/cuda_host, by the reference.
 
-The same tables of cases as for the compiled core (tests/test_ops.py), the same bounds.
+The same tables of cases as for the compiled core (tests/test_ops.py), the same bounds. A sanitizer
+looks at every access: what it would find in large arrays, it finds in small ones.
 """
 
 from __future__ import annotations
@@ -10,16 +11,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+import test_ops
 from bounds import assert_close, call, expected
 from cases import DTYPES, EXACT_OPS, OP_CASES, Case
-from device_ops import DeviceOps, host_module
+from device_ops import DeviceOps, host_kind, host_module
 from random_cases import random_case
 
 from pynet import ops as core_ops
 from pynet import reference
 
-SHAPES_PER_OP = 50
-LARGEST = 30_000  # elements of an array: each is a fiber's work
+SHAPES_PER_OP = {"address": 8, "thread": 2}.get(host_kind(), 40)
+LARGEST = {"address": 3000, "thread": 700}.get(host_kind(), 30_000)  # elements of an array
+MOST_WORK = 4_000_000  # products of a convolution, about
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +33,22 @@ def ops() -> DeviceOps:
 def size(inputs: Any) -> int:
     args, kw = inputs
     return max(np.size(a) for a in (*args, *kw.values()) if isinstance(a, np.ndarray))
+
+
+def is_small(case: Case, inputs: Any) -> bool:
+    most = MOST_WORK // case.terms if "conv" in case.op else LARGEST
+    return size(inputs) <= min(LARGEST, most)
+
+
+def few(cases: list[Case]) -> list[Case]:
+    """Small ones from both ends of a table."""
+    small = [c for c in cases if size(c.inputs(c.rng(), np.float32)) <= 1000]
+    return small[:4] + small[4:][-2:]
+
+
+@pytest.fixture(scope="module")
+def few_cases() -> dict[str, list[Case]]:
+    return {op: few(cases) for op, cases in OP_CASES.items()}
 
 
 def wrong(
@@ -59,7 +78,7 @@ def test_equals_reference(ops: DeviceOps, op: str, dtype: Any) -> None:
     found = []
     for case in OP_CASES[op]:
         inputs = case.inputs(case.rng(), dtype)
-        if size(inputs) <= LARGEST:
+        if is_small(case, inputs):
             found += wrong(ops, case, inputs, *expected(case, *inputs, dtype), dtype)
     report(found)
 
@@ -73,7 +92,7 @@ def test_exact_on_random_shapes(ops: DeviceOps, op: str, dtype: Any) -> None:
     for _ in range(SHAPES_PER_OP):
         case = random_case(op, rng)
         inputs = case.exact_inputs(rng, dtype)
-        if size(inputs) > LARGEST:
+        if not is_small(case, inputs):
             continue
         outputs = call(reference, op, *inputs)
         found += wrong(ops, case, inputs, outputs, [0.0] * len(outputs), dtype)
@@ -86,9 +105,43 @@ def test_two_runs_give_the_same_bits(ops: DeviceOps, op: str, dtype: Any) -> Non
     """The executor draws another order of blocks and threads each time."""
     for case in OP_CASES[op][:8]:
         inputs = case.inputs(case.rng(), dtype)
-        if size(inputs) > LARGEST:
+        if not is_small(case, inputs):
             continue
-        first, second = (
-            [np.asarray(r).tobytes() for r in call(ops, op, *inputs)] for _ in range(2)
-        )
+        first, second = (test_ops.bits(call(ops, op, *inputs)) for _ in range(2))
         assert first == second, str(case)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("op", OP_CASES)
+def test_arrays_at_any_address(
+    ops: DeviceOps, few_cases: dict[str, list[Case]], op: str, dtype: Any
+) -> None:
+    """Where the wide loads of the kernels would not be aligned."""
+    shifted = DeviceOps(ops.module, shift=1)
+    for case in few_cases[op]:
+        inputs = case.inputs(case.rng(), dtype)
+        aligned, not_aligned = (test_ops.bits(call(o, op, *inputs)) for o in (ops, shifted))
+        assert aligned == not_aligned, str(case)
+
+
+class TestAsOnTheCore:
+    """Tests of the core with the device's ops in their place, on a few cases."""
+
+    @pytest.fixture(autouse=True)
+    def on_the_device(
+        self, ops: DeviceOps, few_cases: dict[str, list[Case]], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(test_ops, "ops", ops)
+        monkeypatch.setattr(test_ops, "OP_CASES", few_cases)
+
+    @pytest.fixture
+    def isa(self) -> str:
+        return "cuda"
+
+    test_out_receives_the_result = staticmethod(test_ops.test_out_receives_the_result)
+    test_add_adds_into_out = staticmethod(test_ops.test_add_adds_into_out)
+    test_any_memory_layout = staticmethod(test_ops.test_any_memory_layout)
+    test_dtype_of_the_result = staticmethod(test_ops.test_dtype_of_the_result)
+    test_an_infinity_stays_in_its_windows = staticmethod(
+        test_ops.test_an_infinity_stays_in_its_windows
+    )

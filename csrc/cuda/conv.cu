@@ -4,14 +4,12 @@
 //   y:  filters (FN, taps) x windows (taps, pixels of y)
 //   dx: filters (C, taps of all filters) x the windows of dout that a pixel of x lay in
 //   dW: dout (FN, pixels of y) x windows (pixels of y, taps), in chunks of pixels
-#include <stdexcept>
-#include <string>
-
 #include "cuda/conv_shape.h"
 #include "cuda/divider.h"
 #include "cuda/elements.h"
 #include "cuda/lane.h"
 #include "cuda/product.h"
+#include "cuda/runtime/require.h"
 
 namespace pynet::cuda {
 namespace {
@@ -31,10 +29,9 @@ struct GroupShape {
         by_OH(shape.OH),
         by_W(shape.W),
         by_H(shape.H) {
-    if (is_countable(shape)) return;
-    throw std::length_error(std::string("[") + op +
-                            "] x: expected fewer than 2^31 pixels in the images and in the maps of "
-                            "a batch, and taps in the filters, got more");
+    require(is_countable(shape), op,
+            "x: expected fewer than 2^31 pixels in the images and in the maps of a batch, and taps "
+            "in the filters, got more");
   }
 };
 

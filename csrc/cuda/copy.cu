@@ -85,12 +85,6 @@ __global__ void check_range_kernel(Report* report, const char* op, const char* a
 
 }  // namespace
 
-std::size_t bytes_of(Kind kind) {
-  std::size_t bytes = 0;
-  with_type(kind, [&](auto zero) { bytes = sizeof(zero); });
-  return bytes;
-}
-
 void cast(void* to, Kind to_kind, const void* from, Kind from_kind, index_t n) {
   with_type(to_kind, [&](auto to_zero) {
     with_type(from_kind, [&](auto from_zero) {

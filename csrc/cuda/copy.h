@@ -8,7 +8,6 @@ namespace pynet::cuda {
 
 // The data types of arrays.
 enum class Kind : std::int32_t { Bool, UInt8, Int32, Int64, Float32, Float64 };
-std::size_t bytes_of(Kind kind);
 
 // to[i] = from[i], converted.
 void cast(void* to, Kind to_kind, const void* from, Kind from_kind, index_t n);
