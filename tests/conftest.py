@@ -1,14 +1,27 @@
-"""`pytest --book-map` writes docs/book_map.md anew, with what the tests have measured."""
+"""Options and hooks of all tests.
+
+`pytest --book-map` writes docs/book_map.md anew, with what the tests have measured. Tests of the
+CUDA sources on the processor are there when PYNET_CUDA_HOST names a build of tests/cuda_host.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import book_map
 import pytest
 
 PROPERTY = "book map "
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Leave out what needs a build of minutes: `.ci/run cuda_host` makes it and runs the rest."""
+    if os.environ.get("PYNET_CUDA_HOST") or not collection_path.name.startswith("test_cuda_"):
+        return None
+    return "from device_ops import" in collection_path.read_text("utf-8") or None
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
