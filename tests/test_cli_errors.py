@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -29,22 +30,29 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.fixture
-def prepared(folder):
-    """Files to get wrong."""
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """Files to get wrong, made once."""
+    folder = tmp_path_factory.mktemp("files")
     write_npz(folder / "bars.npz")
     np.savez(folder / "rows.npz", x=np.random.rand(20, 5), t=np.arange(20) % 2)
     np.savez(folder / "wide.npz", x=np.zeros((20, 9, 9), np.uint8), t=np.arange(20) % 2)
     (folder / "text.txt").write_text("hello")
     (folder / "broken.npz").write_bytes((folder / "bars.npz").read_bytes()[:500])
-    argv = "train --data bars.npz --model mlp --epochs 1 --out good"
-    assert main(argv.split()) == 0
-    argv = "train --data rows.npz --model mlp --epochs 1 --out rows"
-    assert main(argv.split()) == 0
+    for data, out in [("bars.npz", "good"), ("rows.npz", "rows")]:
+        argv = ["train", "--data", str(folder / data), "--model", "mlp", "--epochs", "1"]
+        assert main([*argv, "--out", str(folder / out)]) == 0
     data = bytearray((folder / "good/checkpoint.safetensors").read_bytes())
     data[len(data) // 2] ^= 1
     (folder / "flipped.safetensors").write_bytes(data)
     save_checkpoint(folder / "other.safetensors", {"W1": np.zeros(3)}, {})
+    return folder
+
+
+@pytest.fixture
+def prepared(files, folder):
+    """A folder with these files, to run in."""
+    shutil.copytree(files, folder, dirs_exist_ok=True)
     return folder
 
 
