@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from pynet import devices
 from pynet._types import Array
 from pynet.checks import array_of, generator, one_each, whole_number
 
@@ -92,7 +93,7 @@ class Batches:
             batch = slice(i * self._batch_size, (i + 1) * self._batch_size)
             if self._sampler is not None:
                 batch = self._sampler.draw(i)
-            yield np.asarray(self.x[batch]), np.asarray(self.t[batch])
+            yield devices.array(self.x[batch]), devices.array(self.t[batch])
 
 
 def batches(

@@ -272,6 +272,22 @@ def test_arrays_held_by_others_are_not_overwritten():
     assert (scores == kept[1]).all()
 
 
+def test_another_algorithm_chosen_on_the_way():
+    net, optimizer, other, other_optimizer = twins(small, Adam)
+    step = pynet.capture(net, optimizer)
+    data = batches((5,), 3)
+    losses = []
+    try:
+        for on in (True, False, True):
+            pynet.set_winograd(on)
+            losses += [step(x, t) for x, t in data]
+    finally:
+        pynet.set_winograd(True)
+    assert losses == eager(other, other_optimizer, 3 * data)
+    assert everything(net, optimizer) == everything(other, other_optimizer)
+    assert step.replays > 6
+
+
 def test_memory_is_given_back():
     def live():
         net = TwoLayerNet(50, 40, 10)

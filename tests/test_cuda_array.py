@@ -74,6 +74,7 @@ KEYS = {
     "no row": slice(3, 1),
     "all": slice(None),
     "itself": ...,
+    "nothing": (),
     "a NumPy integer": np.int64(1),
 }
 COPIED = {
@@ -253,5 +254,6 @@ def test_another_type(dtype):
     there = pynet.to_device(here)
     equal(there.astype(dtype), here.astype(dtype))
     assert there.astype(np.float32) is not there
+    assert there.astype(np.float32, copy=False) is there
     there.astype(np.float32, copy=False)[...] = 0
     equal(there, np.zeros_like(here))

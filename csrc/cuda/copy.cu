@@ -63,8 +63,9 @@ void gather_units(void* to, const void* from, const std::int64_t* index, index_t
 }
 
 // One block: the least index wins, whichever thread finds it.
+template <class Number>
 __global__ void check_range_kernel(Report* report, const char* op, const char* argument,
-                                   const std::int64_t* numbers, index_t n, index_t limit) {
+                                   const Number* numbers, index_t n, index_t limit) {
   using Found = index_t[256];
   PYNET_SHARED(Found, found);
   index_t first = n;
@@ -117,7 +118,13 @@ void gather_rows(void* to, const void* from, const std::int64_t* index, index_t 
 
 void check_range(const char* op, const char* argument, const std::int64_t* numbers, index_t n,
                  index_t limit) {
-  launch("check_range", check_range_kernel, 1, 256, report(), op, argument, numbers, n, limit);
+  launch("check_range", check_range_kernel<std::int64_t>, 1, 256, report(), op, argument, numbers,
+         n, limit);
+}
+void check_range(const char* op, const char* argument, const std::int32_t* numbers, index_t n,
+                 index_t limit) {
+  launch("check_range", check_range_kernel<std::int32_t>, 1, 256, report(), op, argument, numbers,
+         n, limit);
 }
 
 }  // namespace pynet::cuda

@@ -22,5 +22,7 @@ void gather_rows(void* to, const void* from, const std::int64_t* index, index_t 
 // argument are names that live as long as the process.
 void check_range(const char* op, const char* argument, const std::int64_t* numbers, index_t n,
                  index_t limit);
+void check_range(const char* op, const char* argument, const std::int32_t* numbers, index_t n,
+                 index_t limit);
 
 }  // namespace pynet::cuda

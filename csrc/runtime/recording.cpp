@@ -14,8 +14,8 @@ namespace {
 
 thread_local Recording* t_recording = nullptr;
 
-// Calls are timed in so many plays only: reading the clock costs a tenth of a small kernel. On a GPU
-// it would say how long the launch took.
+// Calls are timed in so many plays only: reading the clock costs a tenth of a small kernel. On a
+// GPU it would say how long the launch took.
 #if defined(PYNET_CUDA_MODULE)
 constexpr int kTimedPlays = 0;
 #else
@@ -154,8 +154,16 @@ void Recording::optimize() {
   find_input();
 }
 
+void Recording::reserve() {
+  LaunchSeries series;
+  for (const auto& call : calls_) series.make_room(call->work);
+  series.begin(*scratch_);
+}
+
+bool Recording::holds() const { return table_ == &kernels() && winograd_ == winograd(); }
+
 bool Recording::play(std::size_t first, std::size_t last, const void* input) {
-  if (table_ != &kernels() || winograd_ != winograd() || busy_.exchange(true)) return false;
+  if (!holds() || busy_.exchange(true)) return false;
   struct Busy {
     std::atomic<bool>& busy;
     ~Busy() { busy.store(false); }

@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except (
         *(ValueError, TypeError, LookupError, OSError, MemoryError),
-        *(ImportError, FloatingPointError),
+        *(ImportError, FloatingPointError, RuntimeError),
     ) as error:
         print(f"pynet: error: {one_line(error)}", file=sys.stderr)
         _forget_output()

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Any
 
 from pynet.cli.models import MODELS
+from pynet.devices import DEVICES
 from pynet.optimizers import OPTIMIZERS
 from pynet.schedules import SCHEDULES
 
@@ -82,6 +83,7 @@ def _train(sub: argparse.ArgumentParser) -> None:
     )
     sub.add_argument("--seed", type=_whole(0), metavar="N", help="of weights, batches, split (0)")
     sub.add_argument("--dtype", choices=("float32", "float64"), help="(float32)")
+    sub.add_argument("--device", choices=DEVICES, help="where the network is trained (cpu)")
     sub.add_argument(
         "--eval-samples",
         type=_whole(1),

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 import pynet
-from pynet import backend
+from pynet import backend, devices
 from pynet.cli import models
 from pynet.cli.arguments import OUT
 from pynet.cli.data import load
@@ -29,6 +29,7 @@ DEFAULTS: Mapping[str, Any] = MappingProxyType(
         "schedule": "constant",
         "seed": 0,
         "dtype": "float32",
+        "device": "cpu",
         "eval_samples": 10_000,
         "validation": None,
         "early_stopping": None,
@@ -43,7 +44,7 @@ _DEMO = {
     "schedule": "cosine",
 }
 # What may change between a run and its continuation.
-_FREE = ("epochs", "eval_samples")
+_FREE = ("epochs", "eval_samples", "device")
 
 
 def train(arguments: argparse.Namespace) -> int:
@@ -97,6 +98,7 @@ def _run(
     results: list[float] | None = None,
 ) -> int:
     check_folder(out)
+    devices.checked(settings["device"])  # or raises, before the data are loaded
     if arguments.threads is not None:
         pynet.set_num_threads(arguments.threads)
     seed = settings["seed"]
@@ -104,6 +106,7 @@ def _run(
     pynet.seed(seed)
     data = load(settings["data"], seed, arguments.data_dir, arguments.download)
     network = models.build(settings["model"], data.sample_shape, data.classes, settings["dtype"])
+    network.to(settings["device"])
     core = backend.core()
     print(f"pynet {pynet.__version__}, {core.isa()}, {core.num_threads()} threads, seed {seed}")
     print(
@@ -112,6 +115,8 @@ def _run(
     )
     count = sum(param.size for param in network.params.values())
     print(f"model {settings['model']}: {count:,} parameters, {settings['dtype']}", flush=True)
+    if network.device == "cuda":
+        print(f"device cuda: {backend.device().device_info()['name']}", flush=True)
 
     run = Run(network, data, settings, out)
     if run.held_out:
@@ -127,6 +132,8 @@ def _run(
 def _settings(path: str, meta: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of the run that wrote a checkpoint."""
     settings = meta.get("extra", {}).get("settings", {})
+    if settings:  # a file of a version that knew no other device has no word of it
+        settings = {"device": "cpu", **settings}
     if set(DEFAULTS) - set(settings):
         raise ValueError(
             f"--resume: expected a {CHECKPOINT} of `pynet train`, got another one: {path}"

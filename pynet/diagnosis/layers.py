@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pynet import devices
 from pynet._types import Array, ArrayLike
 from pynet.diagnosis.watch import Seen, observe, slope
 from pynet.networks.summary import text_table
@@ -120,7 +121,7 @@ def diagnose(network: Any, x: ArrayLike, t: ArrayLike) -> Diagnosis:
                     norm / last if norm is not None and last else None,
                 )
             )
-    return Diagnosis(type(network).__name__, len(np.asarray(x)), rows, seen)
+    return Diagnosis(type(network).__name__, len(devices.array(x)), rows, seen)
 
 
 # ---- findings ----------------------------------------------------------------------------------

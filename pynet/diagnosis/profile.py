@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from pynet import devices
 from pynet._types import ArrayLike, Shape
 from pynet.checks import whole_number
 from pynet.diagnosis.watch import named_layers, twin_of
@@ -115,15 +116,17 @@ def profile(network: Any, x: ArrayLike, t: ArrayLike, repeats: int = 20) -> Prof
 
     Raises TypeError for what is no `pynet.networks.Network`, ValueError for repeats below 1.
     """
-    twin = twin_of("profile", network, penalties=True)
+    twin = twin_of("profile", network, as_it_is=True)
     whole_number("[profile] repeats", repeats)
     batch = twin._input(x)
-    rows = [_time(layer, name) for name, layer in named_layers(twin)]
-    rows.append(_time(twin.last_layer, type(twin.last_layer).__name__))
+    wait = devices.synchronize if twin.device == "cuda" else _no_wait
+    rows = [_time(layer, name, wait) for name, layer in named_layers(twin)]
+    rows.append(_time(twin.last_layer, type(twin.last_layer).__name__, wait))
     whole: list[float] = []
     for _ in range(repeats + 2):
         begin = time.perf_counter()
         twin.gradient(batch, t)
+        wait()
         whole.append(time.perf_counter() - begin)
     fast = np.argsort(whole[2:], kind="stable")[: (repeats + 1) // 2] + 2
     for row in rows:
@@ -134,7 +137,11 @@ def profile(network: Any, x: ArrayLike, t: ArrayLike, repeats: int = 20) -> Prof
     return Profile(title, rows, float(np.mean(np.take(whole, fast))))
 
 
-def _time(layer: Any, name: str) -> LayerTime:
+def _no_wait() -> None:
+    """The CPU is done when a call returns."""
+
+
+def _time(layer: Any, name: str, wait: Callable[[], None]) -> LayerTime:
     """Let a layer's passes note how long they take."""
     row = LayerTime(name, type(layer).__name__)
     forward, backward = layer.forward, layer.backward
@@ -142,6 +149,7 @@ def _time(layer: Any, name: str) -> LayerTime:
     def timed(function: Callable[..., Any], times: list[float], *args: Any) -> Any:
         begin = time.perf_counter()
         value = function(*args)
+        wait()
         times.append(time.perf_counter() - begin)
         return value
 

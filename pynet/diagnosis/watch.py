@@ -57,8 +57,10 @@ def named_layers(network: Any) -> Iterator[tuple[str, Layer]]:
         yield given.get(id(layer), f"{path}{kind}{numbers[kind]}"), layer
 
 
-def twin_of(op: str, network: Any, *, penalties: bool = False) -> Any:
-    """Return a copy of a network to experiment on, without its penalties unless they are wanted.
+def twin_of(op: str, network: Any, *, as_it_is: bool = False) -> Any:
+    """Return a copy of a network to experiment on, on the CPU and without its penalties.
+
+    as_it_is: with its penalties, and where it is.
 
     Raises TypeError for what is no `pynet.networks.Network`.
     """
@@ -67,8 +69,9 @@ def twin_of(op: str, network: Any, *, penalties: bool = False) -> Any:
             f"[{op}] network: expected a pynet.networks.Network, got {type(network).__name__}"
         )
     twin = copy.deepcopy(network)
-    if not penalties:
+    if not as_it_is:
         twin.weight_decay_lambda, twin.penalty = 0, None
+        twin.to("cpu")
     return twin
 
 

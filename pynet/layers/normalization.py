@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
-from pynet import backend, devices, initializers, ops
+from pynet import devices, initializers, ops
 from pynet._types import Array, ArrayLike, DTypeLike, Shape
 from pynet.layers.base import Description, Layer
 from pynet.layers.inputs import batch_shape, gradient_array, parameter, real_array
@@ -151,18 +150,13 @@ class BatchNormalization(Layer):
         """The running statistics, from 0 on, in the dtype of this forward pass."""
         wide = any(a.dtype == np.float64 for a in (x, self.gamma, self.beta))
         dtype = np.float64 if wide else np.float32
-        mean, var = self.running_mean, self.running_var
-        if backend.on_device(x):
-            return self._on_device(mean, x, dtype), self._on_device(var, x, dtype)
-        mean = np.zeros(self.gamma.size, dtype) if mean is None else np.asarray(mean, dtype)
-        var = np.zeros(self.gamma.size, dtype) if var is None else np.asarray(var, dtype)
+        mean, var = (
+            devices.zeros((self.gamma.size,), dtype, x)
+            if value is None
+            else devices.beside(devices.array(value), x).astype(dtype, copy=False)
+            for value in (self.running_mean, self.running_var)
+        )
         return mean, var
-
-    def _on_device(self, value: Any, x: Array, dtype: Any) -> Array:
-        if value is None:
-            value = backend.empty((self.gamma.size,), dtype, x)
-            value[...] = 0
-        return devices.to_device(value)
 
     @property
     def xc(self) -> Array | None:

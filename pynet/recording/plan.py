@@ -216,10 +216,12 @@ class Plan:
             seed = rng.current()[0]
             self.recording.set_random(call, seed, layer.dropout_number, layer.dropout_step)
         last = self.recording.boundary()
+        before = vars(self.optimizer).copy()
         if check is None:
             self._refresh()
             last = self.recording.size()
         if not self.recording.play(0, last):
+            vars(self.optimizer).update(before)  # its step count
             return None
         for _, layer in self._random:
             layer.dropout_step += 1

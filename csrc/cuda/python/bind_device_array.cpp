@@ -43,11 +43,11 @@ DeviceArray copied(const DeviceArray& a) {
   return made.get();
 }
 
-DeviceArray astype(const DeviceArray& a, const py::object& dtype, bool copy) {
-  if (!copy && py::dtype::from_args(dtype).equal(a.dtype())) return a;
-  const NdArray made = pool_array("astype", "out", shape_of(a), py::dtype::from_args(dtype));
-  copy_into(made, wrap(a));
-  return made.get();
+NdArray astype(const NdArray& a, const py::object& dtype, bool copy) {
+  if (!copy && py::dtype::from_args(dtype).equal(a.dtype())) return a;  // the very object
+  const NdArray made = pool_array("astype", "out", shape_of(a.get()), py::dtype::from_args(dtype));
+  copy_into(made, a);
+  return made;
 }
 
 // --- parts ---------------------------------------------------------------------------------------
@@ -73,7 +73,8 @@ Range range_of(const py::handle& slice, py::ssize_t size) {
 
 // a[i] or a[begin:end], along the first axis: the same memory.
 DeviceArray view(const DeviceArray& a, const py::object& key) {
-  if (key.ptr() == Py_Ellipsis) return a;
+  const bool empty = py::isinstance<py::tuple>(key) && py::len(key) == 0;
+  if (key.ptr() == Py_Ellipsis || empty) return a;
   const bool one = PyIndex_Check(key.ptr()) && !PyBool_Check(key.ptr());
   if (a.shape().empty() || (!one && !py::isinstance<py::slice>(key))) fail_key(key);
   const py::ssize_t n = a.shape()[0];
@@ -207,8 +208,8 @@ void assign(const DeviceArray& a, const py::object& key, const py::object& value
   if (is_columns(key)) {
     const Columns to = columns(a, key);
     if (!array) fail_type("DeviceArray", "value", "expected an array, got " + text_of(value));
-    const DeviceArray from = astype(there().get(), a.dtype(), false);
-    expect(Shape(reinterpret_cast<const index_t*>(to.shape.data()), to.shape.size()), wrap(from));
+    const NdArray from = astype(there(), a.dtype(), false);
+    expect(Shape(reinterpret_cast<const index_t*>(to.shape.data()), to.shape.size()), from);
     return copy_columns(to.data, to.pitch, from.data(), to.bytes, to);
   }
   const DeviceArray to = view(a, key);

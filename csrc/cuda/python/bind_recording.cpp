@@ -12,8 +12,9 @@
 namespace pynet {
 namespace {
 
-// The calls first .. last-1 as a graph, after they have run once call by call: the first time they
-// take scratch memory, which a graph cannot.
+// The calls first .. last-1 as a graph, after they have run once call by call: a kernel that the
+// driver has not loaded yet cannot be loaded while a graph is made. It belongs to the stream, and
+// so to the thread, that it was first played on.
 class Graph {
  public:
   Graph() = default;
@@ -24,36 +25,36 @@ class Graph {
   Graph& operator=(const Graph&) = delete;
 
   bool play(Recording& recording, std::size_t first, std::size_t last) {
-    if (!ran_) {
-      ran_ = true;
+    if (!stream_) {
+      stream_ = cuda::stream();
       return recording.play(first, last);
     }
+    if (stream_ != cuda::stream() || !recording.holds()) return false;
     if (!made_ && !capture(recording, first, last)) return false;
-    cuda::check(cudaGraphLaunch(made_, cuda::stream()), "cudaGraphLaunch");
+    cuda::check(cudaGraphLaunch(made_, stream_), "cudaGraphLaunch");
     return true;
   }
 
  private:
   bool capture(Recording& recording, std::size_t first, std::size_t last) {
-    cudaStream_t stream = cuda::stream();
-    cuda::check(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal),
+    cuda::check(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal),
                 "cudaStreamBeginCapture");
     cudaGraph_t graph = nullptr;
     bool played = false;
     try {
       played = recording.play(first, last);
     } catch (...) {
-      if (cudaStreamEndCapture(stream, &graph) == cudaSuccess) cudaGraphDestroy(graph);
+      if (cudaStreamEndCapture(stream_, &graph) == cudaSuccess) cudaGraphDestroy(graph);
       throw;
     }
-    cuda::check(cudaStreamEndCapture(stream, &graph), "cudaStreamEndCapture");
+    cuda::check(cudaStreamEndCapture(stream_, &graph), "cudaStreamEndCapture");
     const cudaError_t code = played ? cudaGraphInstantiate(&made_, graph, 0) : cudaSuccess;
     cudaGraphDestroy(graph);
     cuda::check(code, "cudaGraphInstantiate");
     return played;
   }
 
-  bool ran_ = false;
+  cudaStream_t stream_ = nullptr;
   cudaGraphExec_t made_ = nullptr;
 };
 
@@ -70,7 +71,10 @@ class RecordedStep {
   std::size_t bytes() const { return recording_.bytes(); }
   void set_boundary() { recording_.set_boundary(); }
   std::size_t boundary() const { return recording_.boundary(); }
-  void optimize() { recording_.optimize(); }
+  void optimize() {
+    recording_.optimize();
+    recording_.reserve();  // a graph keeps the addresses that it was made with
+  }
 
   void hold(const NdArray& array) {
     recording_.hold(array.data(), static_cast<std::size_t>(array.nbytes()));

@@ -139,7 +139,11 @@ const T* Call::indices(Array& array, index_t limit) const {
   if (dtype.kind() != 'i' && dtype.kind() != 'u') {
     fail_type(op_, array.name(), "expected integers, got dtype " + std::string(py::str(dtype)));
   }
-  cuda::check_range(op_, array.name(), array.data<std::int64_t>(), array.size(), limit);
+  if (dtype.itemsize() == sizeof(std::int32_t)) {
+    cuda::check_range(op_, array.name(), array.data<std::int32_t>(), array.size(), limit);
+  } else {
+    cuda::check_range(op_, array.name(), array.data<std::int64_t>(), array.size(), limit);
+  }
   return array.data<T>();
 }
 template const std::int32_t* Call::indices<std::int32_t>(Array&, index_t) const;

@@ -175,9 +175,15 @@ class Recording {
   // there. Before the first play, and only where foreign() and first_copy() found nothing.
   void optimize();
 
+  // Takes the scratch memory that any of the calls needs: a play takes none after that.
+  void reserve();
+
   // Held memory that the calls read as their input: play() may be given another place for it.
   void set_input(const void* data, std::size_t bytes);
   bool input_moves() const { return input_moves_; }  // after optimize(): no call writes to it
+
+  // Whether instruction set and algorithms are those that it was made with.
+  bool holds() const;
 
   // Makes the calls first .. last-1 again, with the input where it was, or at `input`, which must
   // outlive the calls. False, and nothing done, where another thread is at it or another
