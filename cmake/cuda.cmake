@@ -1,6 +1,6 @@
 # The optional module _cuda: the ops of _core on a GPU.
 #
-#   PYNET_CUDA=AUTO  built where a CUDA compiler works; otherwise left out, with one line that says so
+#   PYNET_CUDA=AUTO  built where nvcc works; otherwise left out, with one line that says so
 #   PYNET_CUDA=ON    an error where none works
 #   PYNET_CUDA=OFF   never
 set(PYNET_CUDA AUTO CACHE STRING "Build the CUDA module: AUTO, ON or OFF")
@@ -8,24 +8,47 @@ set_property(CACHE PYNET_CUDA PROPERTY STRINGS AUTO ON OFF)
 # Machine code for Turing to Hopper, and PTX that newer GPUs compile when they load it.
 set(PYNET_CUDA_ARCHITECTURES "75-real;80-real;86-real;89-real;90a-real;90-virtual" CACHE STRING
     "GPU architectures to build for")
+# Products say fma() where they mean it: elsewhere a result is rounded as on the processor.
+set(PYNET_CUDA_FLAGS "--extended-lambda --expt-relaxed-constexpr -fmad=false")
 
 # A language is enabled for the whole file, never inside a function.
+set(PYNET_HAVE_CUDA OFF)
 if(PYNET_BUILD_PYTHON AND NOT PYNET_CUDA STREQUAL "OFF")
   if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)  # or CMake would choose one while it looks at nvcc
     set(CMAKE_CUDA_ARCHITECTURES OFF)
   endif()
+  foreach(result CMAKE_CUDA_COMPILER PYNET_CUDA_WORKS)  # what failed before may work by now
+    if(NOT ${result})
+      unset(${result} CACHE)
+    endif()
+  endforeach()
   check_language(CUDA)  # compiles something: a broken nvcc counts as none
   if(CMAKE_CUDA_COMPILER)
     enable_language(CUDA)
+    # One that is too old or too new for a target, or is not NVIDIA's, counts as none as well.
+    include(CheckSourceCompiles)
+    set(any_targets ${CMAKE_CUDA_ARCHITECTURES})
+    set(CMAKE_CUDA_ARCHITECTURES ${PYNET_CUDA_ARCHITECTURES})
+    set(CMAKE_REQUIRED_FLAGS "${PYNET_CUDA_FLAGS}")
+    set(CMAKE_REQUIRED_QUIET ON)
+    check_source_compiles(CUDA "__global__ void f() {} int main() { return 0; }" PYNET_CUDA_WORKS)
+    set(CMAKE_CUDA_ARCHITECTURES ${any_targets})
+    unset(CMAKE_REQUIRED_FLAGS)
+    unset(CMAKE_REQUIRED_QUIET)
+    set(PYNET_HAVE_CUDA ${PYNET_CUDA_WORKS})
+  endif()
+  if(PYNET_HAVE_CUDA)
+    message(STATUS "pynet: the module for GPUs is built too, which takes minutes: PYNET_CUDA=OFF leaves it out")
   elseif(PYNET_CUDA STREQUAL "ON")
-    message(FATAL_ERROR "PYNET_CUDA is ON, but no CUDA compiler works: name nvcc in CUDACXX.")
+    message(FATAL_ERROR "PYNET_CUDA is ON, but no CUDA compiler works for ${PYNET_CUDA_ARCHITECTURES}: "
+                        "name nvcc 12 or newer in CUDACXX, or put it on PATH.")
   else()
     message(STATUS "pynet: no CUDA compiler works, so the module for GPUs is left out")
   endif()
 endif()
 
 function(pynet_add_cuda_module)
-  if(PYNET_CUDA STREQUAL "OFF" OR NOT CMAKE_CUDA_COMPILER)
+  if(NOT PYNET_HAVE_CUDA)
     return()
   endif()
   include(cmake/cuda_sources.cmake)
@@ -33,16 +56,17 @@ function(pynet_add_cuda_module)
   set_target_properties(pynet_cuda_kernels PROPERTIES
     CUDA_ARCHITECTURES "${PYNET_CUDA_ARCHITECTURES}" CUDA_STANDARD 17 CUDA_STANDARD_REQUIRED ON
     CUDA_VISIBILITY_PRESET hidden)
-  # Products say fma() where they mean it: elsewhere a result is rounded as on the processor.
+  separate_arguments(flags NATIVE_COMMAND "${PYNET_CUDA_FLAGS}")
   target_compile_options(pynet_cuda_kernels PRIVATE
-    --extended-lambda --expt-relaxed-constexpr -fmad=false -lineinfo -Xptxas=-v
-    -Xcompiler=-Wall,-Wextra $<$<BOOL:${PYNET_WERROR}>:-Werror=all-warnings>)
+    ${flags} -Xcompiler=-Wall,-Wextra
+    $<$<BOOL:${PYNET_WERROR}>:-Werror=all-warnings -Xcompiler=-Werror>)
   target_include_directories(pynet_cuda_kernels PRIVATE csrc csrc/include)
   target_compile_definitions(pynet_cuda_kernels PRIVATE PYNET_CUDA_MODULE PYNET_ISA=cuda)
   pybind11_add_module(_cuda MODULE NO_EXTRAS ${PYNET_CUDA_RUNTIME} ${PYNET_CUDA_BINDINGS}
     $<TARGET_OBJECTS:pynet_cuda_kernels>)
   set_target_properties(_cuda PROPERTIES
-    CUDA_RUNTIME_LIBRARY Static LINKER_LANGUAGE CXX UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
+    CUDA_RUNTIME_LIBRARY Static LINKER_LANGUAGE CXX UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 10)
+  set_source_files_properties(${PYNET_CUDA_RUNTIME} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
   target_include_directories(_cuda PRIVATE csrc csrc/include ${CMAKE_CUDA_TOOLKIT_INCLUDE_DIRECTORIES})
   target_compile_definitions(_cuda PRIVATE
     PYNET_CUDA_MODULE PYNET_MODULE_NAME=_cuda PYNET_VERSION="${PROJECT_VERSION}")

@@ -3,7 +3,9 @@ set(csrc ${CMAKE_CURRENT_LIST_DIR}/../csrc)
 file(GLOB PYNET_CUDA_KERNELS CONFIGURE_DEPENDS ${csrc}/cuda/*.cu)
 set(PYNET_CUDA_RUNTIME
   ${csrc}/cuda/runtime/device.cpp
+  ${csrc}/cuda/runtime/device_info.cpp
   ${csrc}/cuda/runtime/dispatch.cpp
+  ${csrc}/cuda/runtime/error.cpp
   ${csrc}/cuda/runtime/launch.cpp
   ${csrc}/runtime/fuse_calls.cpp
   ${csrc}/runtime/memory_pool.cpp
@@ -31,4 +33,5 @@ set(PYNET_CUDA_BINDINGS
   ${csrc}/python/bind_dropout.cpp
   ${csrc}/python/bind_reduce.cpp
   ${csrc}/python/bind_loss.cpp
-  ${csrc}/python/bind_update.cpp)
+  ${csrc}/python/bind_update.cpp
+  ${csrc}/python/bind_memory.cpp)

@@ -80,7 +80,7 @@ struct MapStore {
   const T* b;
   GroupShape g;
   bool relu;
-  __device__ MapStore part(index_t group, index_t) const {
+  __device__ MapStore part(index_t group) const {
     return {y + group * g.FN * g.s.OH * g.s.OW, b ? b + group * g.FN : nullptr, g, relu};
   }
   __device__ void put(index_t m, index_t n, T sum) const {
@@ -196,7 +196,7 @@ struct ImageStore {
   T* dx;
   GroupShape g;
   bool add;
-  __device__ ImageStore part(index_t group, index_t) const {
+  __device__ ImageStore part(index_t group) const {
     return {dx + group * g.C * g.s.H * g.s.W, g, add};
   }
   __device__ void put(index_t c, index_t n, T sum) const {
@@ -272,7 +272,7 @@ template <class T>
 struct FilterStore {
   T* dW;
   index_t rows, taps;
-  __device__ FilterStore part(index_t group, index_t) const {
+  __device__ FilterStore part(index_t group) const {
     return {dW + group * rows * taps, rows, taps};
   }
   __device__ void put(index_t m, index_t n, T sum) const { dW[m * taps + n] = sum; }

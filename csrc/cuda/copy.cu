@@ -1,5 +1,7 @@
 #include "cuda/copy.h"
 
+#include <type_traits>
+
 #include "cuda/elements.h"
 
 namespace pynet::cuda {
@@ -89,8 +91,11 @@ __global__ void check_range_kernel(Report* report, const char* op, const char* a
 void cast(void* to, Kind to_kind, const void* from, Kind from_kind, index_t n) {
   with_type(to_kind, [&](auto to_zero) {
     with_type(from_kind, [&](auto from_zero) {
-      cast_as(static_cast<decltype(to_zero)*>(to), static_cast<const decltype(from_zero)*>(from),
-              n);
+      using To = decltype(to_zero);
+      using From = decltype(from_zero);
+      if constexpr (!std::is_same_v<To, From>) {  // that would be a copy
+        cast_as(static_cast<To*>(to), static_cast<const From*>(from), n);
+      }
     });
   });
 }

@@ -9,7 +9,7 @@ namespace pynet::cuda {
 // The data types of arrays.
 enum class Kind : std::int32_t { Bool, UInt8, Int32, Int64, Float32, Float64 };
 
-// to[i] = from[i], converted.
+// to[i] = from[i], converted to another data type.
 void cast(void* to, Kind to_kind, const void* from, Kind from_kind, index_t n);
 void fill(void* to, Kind kind, double value, index_t n);
 

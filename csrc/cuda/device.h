@@ -5,7 +5,7 @@
 // nvcc spells in its own way (the launch, shared memory) is here and nowhere else.
 #pragma once
 
-#include "cuda/runtime/device.h"
+#include "cuda/runtime/stream.h"
 #include "pynet/kernels.h"
 
 #if defined(__CUDACC__)

@@ -33,7 +33,7 @@ struct ProductStore {
   index_t row_step, batch;
   T alpha, beta;
   bool relu;
-  __device__ ProductStore part(index_t i, index_t) const {
+  __device__ ProductStore part(index_t i) const {
     return {C + i * batch, bias, row_step, batch, alpha, beta, relu};
   }
   __device__ void put(index_t m, index_t n, T sum) const {

@@ -76,10 +76,11 @@ struct BlockPlace {
   }
 };
 
-// depth: steps of K in a chunk, blockIdx.y says which one.
+// depth: steps of K in a chunk, blockIdx.y says which one; partial: where the sums of chunks go,
+// (chunks, parts, M, N), or null where there is one chunk.
 template <class Tile, class T, class A, class B, class C>
 __global__ void __launch_bounds__(Tile::kThreads)
-    product_kernel(ProductShape s, index_t depth, A a_of, B b_of, C c_of) {
+    product_kernel(ProductShape s, index_t depth, T* partial, A a_of, B b_of, C c_of) {
   constexpr int BM = Tile::BM, BN = Tile::BN, BK = Tile::BK, TM = Tile::TM, TN = Tile::TN;
   constexpr int kOfA = Tile::kOfA, kOfB = Tile::kOfB;
   using Shared = Strips<T, BM, BN, BK>;
@@ -89,7 +90,6 @@ __global__ void __launch_bounds__(Tile::kThreads)
   const index_t m0 = place.m0, n0 = place.n0, end = place.end;
   const A a = a_of.part(place.part);
   const B b = b_of.part(place.part);
-  const C c = c_of.part(place.part, blockIdx.y);
   const int t = static_cast<int>(threadIdx.x);
 
   const bool along = a.along_k();
@@ -146,13 +146,20 @@ __global__ void __launch_bounds__(Tile::kThreads)
     if (more) store(half);  // nobody reads that half: the barrier below was passed since
     __syncthreads();
   }
+  const C c = c_of.part(place.part);
+  if (partial) partial += (blockIdx.y * s.parts + place.part) * s.M * s.N;
   PYNET_UNROLL
   for (int j = 0; j < TN; ++j) {
     const index_t n = n0 + Tile::column(t, j);
     PYNET_UNROLL
     for (int i = 0; i < TM; ++i) {
       const index_t m = m0 + Tile::row(t, i);
-      if (m < s.M && n < s.N) c.put(m, n, sum[i][j]);
+      if (m >= s.M || n >= s.N) continue;
+      if (partial) {
+        partial[m * s.N + n] = sum[i][j];
+      } else {
+        c.put(m, n, sum[i][j]);
+      }
     }
   }
 }
@@ -171,34 +178,25 @@ inline index_t depth_of(index_t K, index_t chunks, int BK) {
 }
 
 template <class T, class A, class B, class C>
-void launch_product(const char* op, const ProductShape& s, index_t chunks, const A& a, const B& b,
-                    const C& c) {
+void launch_product(const char* op, const ProductShape& s, index_t chunks, T* partial, const A& a,
+                    const B& b, const C& c) {
   const auto with = [&](auto tile) {
     using Tile = decltype(tile);
     const index_t blocks = s.parts * ceil_div(s.M, Tile::BM) * ceil_div(s.N, Tile::BN);
     const index_t depth = depth_of(s.K, chunks, Tile::BK);
     launch(op, product_kernel<Tile, T, A, B, C>,
            dim3(static_cast<unsigned>(blocks), static_cast<unsigned>(chunks)), Tile::kThreads, s,
-           depth, a, b, c);
+           depth, partial, a, b, c);
   };
-  const index_t large = ceil_div(s.M, 128) * ceil_div(s.N, 128) * s.parts * chunks;
-  if (sizeof(T) == 4 && large >= 128) return with(LargeTile{});
+  if constexpr (sizeof(T) == 4) {  // 64 sums in double would take every register
+    const index_t large = ceil_div(s.M, 128) * ceil_div(s.N, 128) * s.parts * chunks;
+    if (large >= 128) return with(LargeTile{});
+  }
   if (s.M > 32 && s.N > 32) return with(MediumTile{});
   with(SmallTile{});
 }
 
 // --- the chunks of a long K ----------------------------------------------------------------------
-
-// A chunk's sums, in scratch memory: (chunks, parts, M, N).
-template <class T>
-struct ChunkStore {
-  T* partial;
-  index_t M, N, parts;
-  __device__ ChunkStore part(index_t i, index_t chunk) const {
-    return {partial + (chunk * parts + i) * M * N, M, N, parts};
-  }
-  __device__ void put(index_t m, index_t n, T sum) const { partial[m * N + n] = sum; }
-};
 
 template <class T, class C>
 __global__ void add_chunks_kernel(ProductShape s, index_t chunks, const T* partial, C c_of) {
@@ -209,7 +207,7 @@ __global__ void add_chunks_kernel(ProductShape s, index_t chunks, const T* parti
     T sum = partial[i];
     for (index_t chunk = 1; chunk < chunks; ++chunk) sum += partial[chunk * all + i];
     const index_t part = i / size, m = (i - part * size) / s.N;
-    c_of.part(part, 0).put(m, i - part * size - m * s.N, sum);
+    c_of.part(part).put(m, i - part * size - m * s.N, sum);
   }
 }
 
@@ -224,9 +222,9 @@ template <class T, class A, class B, class C>
 void run_product(const char* op, const ProductShape& s, const A& a, const B& b, const C& c,
                  void* scratch) {
   const index_t chunks = chunks_of(s);
-  if (chunks == 1) return launch_product<T>(op, s, 1, a, b, c);
-  T* partial = static_cast<T*>(scratch);
-  launch_product<T>(op, s, chunks, a, b, ChunkStore<T>{partial, s.M, s.N, s.parts});
+  T* partial = chunks == 1 ? nullptr : static_cast<T*>(scratch);
+  launch_product<T>(op, s, chunks, partial, a, b, c);
+  if (!partial) return;
   const index_t blocks = ceil_div(s.parts * s.M * s.N, 256);
   launch(op, add_chunks_kernel<T, C>, static_cast<unsigned>(blocks < 1024 ? blocks : 1024), 256, s,
          chunks, static_cast<const T*>(partial), c);

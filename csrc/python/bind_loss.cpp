@@ -176,7 +176,7 @@ NdArray squared_error_backward(py::object y, py::object t, py::object scale) {
 }
 
 template <auto function>
-void def_backward(py::module_& m, const char* name) {
+void def_loss_backward(py::module_& m, const char* name) {
   def_op<function>(m, name, py::arg("y"), py::arg("t"), py::kw_only(), py::arg("scale") = 1.0);
 }
 
@@ -191,9 +191,9 @@ void bind_loss(py::module_& m) {
   def_op<&softmax_cross_entropy>(m, "softmax_cross_entropy", arg("x"), arg("t"));
   def_op<&sigmoid_cross_entropy>(m, "sigmoid_cross_entropy", arg("x"), arg("t"));
   def_op<&squared_error>(m, "squared_error", arg("y"), arg("t"));
-  def_backward<&softmax_cross_entropy_backward>(m, "softmax_cross_entropy_backward");
-  def_backward<&sigmoid_cross_entropy_backward>(m, "sigmoid_cross_entropy_backward");
-  def_backward<&squared_error_backward>(m, "squared_error_backward");
+  def_loss_backward<&softmax_cross_entropy_backward>(m, "softmax_cross_entropy_backward");
+  def_loss_backward<&sigmoid_cross_entropy_backward>(m, "sigmoid_cross_entropy_backward");
+  def_loss_backward<&squared_error_backward>(m, "squared_error_backward");
 }
 
 }  // namespace pynet
