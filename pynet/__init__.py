@@ -59,8 +59,9 @@ _SUBMODULES = (
     "util",
     "viz",
 )
-# Functions that can be called as pynet.NAME, by their module.
+# What is there as pynet.NAME, by its module.
 _FUNCTIONS = {
+    "CudaError": "devices",
     "diagnose": "diagnosis",
     "profile": "diagnosis",
     "capture": "recording",
@@ -107,14 +108,26 @@ def set_winograd(on: bool) -> None:
     backend.core().set_winograd(on)
 
 
-def memory() -> dict[str, int]:
-    """Return the state of the memory pool, in bytes."""
-    return dict(backend.core().memory())
+def memory(device: str = "cpu") -> dict[str, int]:
+    """Return the state of the memory pool, in bytes: of the processor's or, for "cuda", the GPU's.
+
+    Raises ImportError and `CudaError` as `set_device` does.
+    """
+    return dict(_pool(device).memory())
 
 
-def release_memory() -> None:
-    """Give the pool's unused memory back to the system."""
-    backend.core().release_memory()
+def release_memory(device: str = "cpu") -> None:
+    """Give the pool's unused memory back to the system, or that of the GPU to other programs.
+
+    Raises ImportError and `CudaError` as `set_device` does.
+    """
+    _pool(device).release_memory()
+
+
+def _pool(device: str) -> Any:
+    if device not in ("cpu", "cuda"):
+        raise ValueError(f"[memory] device: expected one of cpu, cuda, got {device!r}")
+    return backend.device() if device == "cuda" else backend.core()
 
 
 def __getattr__(name: str) -> Any:

@@ -73,7 +73,7 @@ def device() -> Any:
         try:
             use_device(import_module("pynet._cuda"))
         except ModuleNotFoundError:
-            raise ImportError(
+            raise ModuleNotFoundError(
                 "pynet was built without CUDA: build it where nvcc is, with "
                 "`pip install . --config-settings=cmake.define.PYNET_CUDA=ON`"
             ) from None

@@ -21,6 +21,17 @@ DEVICES = ("cpu", "cuda")
 _current = "cpu"
 
 
+class CudaError(RuntimeError):
+    """A call of the CUDA runtime failed, or there is no GPU to use.
+
+    `op` names what was asked for, `code` is the number of the error in CUDA.
+    """
+
+    def __init__(self, message: str = "", op: str = "", code: int = 0) -> None:
+        super().__init__(message)
+        self.op, self.code = op, code
+
+
 def device() -> str:
     """Return where networks are made: "cpu" or "cuda"."""
     return _current
@@ -29,7 +40,7 @@ def device() -> str:
 def set_device(name: str) -> None:
     """Let networks be made on the processor ("cpu") or on the GPU ("cuda") from now on.
 
-    Raises ValueError for another name, ImportError where pynet was built without CUDA, RuntimeError
+    Raises ValueError for another name, ImportError where pynet was built without CUDA, CudaError
     where there is no GPU; then nothing changes.
     """
     global _current
@@ -43,7 +54,8 @@ def checked(name: str) -> str:
     if name == "cuda":
         info = backend.device().device_info()
         if not info["present"]:
-            raise RuntimeError(f"[set_device] name: expected a GPU, got none: {info['reason']}")
+            message = f"[set_device] name: expected a GPU, got none: {info['reason']}"
+            raise CudaError(message, "set_device", info["code"])
     return name
 
 

@@ -1,13 +1,15 @@
 """Options and hooks of all tests.
 
 `pytest --book-map` writes docs/book_map.md anew, with what the tests have measured. Tests of the
-CUDA sources on the processor are there when PYNET_CUDA_HOST names a build of tests/cuda_host.
+CUDA sources on the processor are there when PYNET_CUDA_HOST names a build of tests/cuda_host, those
+of the module for GPUs when pynet._cuda is built.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +20,23 @@ PROPERTY = "book map "
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
-    """Leave out what needs a build of minutes: `.ci/run cuda_host` makes it and runs the rest."""
-    if os.environ.get("PYNET_CUDA_HOST") or not collection_path.name.startswith("test_cuda_"):
+    """Leave out what needs a build of minutes: `.ci/run cuda_host cuda` makes it and runs the rest."""
+    name, host = collection_path.name, bool(os.environ.get("PYNET_CUDA_HOST"))
+    if name.startswith("test_cuda_") and not host:
+        return "from device_ops import" in collection_path.read_text("utf-8") or None
+    if name == "test_nvcc_parity.py" and not host:
+        return sees_gpu() is None or None
+    if name == "test_nvcc_module.py":  # what it says on a machine without a GPU
+        return sees_gpu() is not False or None
+    return None
+
+
+def sees_gpu() -> bool | None:
+    """Whether pynet._cuda sees a GPU; None where it is not built."""
+    try:
+        return bool(import_module("pynet._cuda").device_info()["present"])
+    except ModuleNotFoundError:
         return None
-    return "from device_ops import" in collection_path.read_text("utf-8") or None
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -43,6 +44,16 @@ def on_host_module() -> Iterator[ModuleType]:
     backend.use_device(module)
     yield module
     backend._device, backend._device_array = before
+
+
+def cuda_modules() -> list[ModuleType]:
+    """Those that are built: pynet._cuda, the executor's."""
+    found = []
+    with suppress(ModuleNotFoundError):
+        found.append(import_module("pynet._cuda"))
+    if os.environ.get("PYNET_CUDA_HOST"):
+        found.append(host_module())
+    return found
 
 
 class DeviceOps:

@@ -292,7 +292,55 @@ def test_info(capsys):
     assert rows["pynet"] == pynet.__version__
     assert rows["instruction set"].startswith(f"{pynet._core.isa()} (here: baseline")
     assert re.match(r"\d+ \(.+\)", rows["threads"])
-    assert "MiB" in rows["memory"] and rows["CUDA"] == "not built"
+    assert "MiB" in rows["memory"] and rows["CUDA"]  # whatever it is here
+
+
+class Gpu:
+    """Stands for pynet._cuda where it found this."""
+
+    def __init__(self, **found):
+        self.found = found
+
+    def device_info(self):
+        return self.found
+
+
+def raised(error):
+    def device():
+        raise error
+
+    return device
+
+
+@pytest.mark.parametrize(
+    ("device", "text"),
+    [
+        (raised(ModuleNotFoundError("pynet was built without CUDA")), "not built"),
+        (raised(ImportError("libgcc_s.so.1")), "cannot be loaded: libgcc_s.so.1"),
+        (
+            lambda: Gpu(present=False, code=35, reason="no driver: install it"),
+            "no driver: install it",
+        ),
+        (
+            lambda: Gpu(
+                present=True,
+                name="H100",
+                compute_capability=(9, 0),
+                processors=132,
+                memory=80 * 2**30,
+                driver=13010,
+                runtime=13000,
+            ),
+            "H100, compute capability 9.0, 132 processors, 80.0 GiB; driver for CUDA 13.1, "
+            "built with 13.0",
+        ),
+    ],
+)
+def test_info_says_which_gpu_or_why_none(capsys, monkeypatch, device, text):
+    monkeypatch.setattr(pynet.backend, "device", device)
+    assert main(["info"]) == 0
+    rows = dict(re.split(r"  +", line, maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert rows["CUDA"] == text
 
 
 def test_help_names_every_command(capsys):

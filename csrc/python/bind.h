@@ -7,6 +7,7 @@
 namespace pynet {
 
 void bind_runtime(py::module_& m);
+void bind_memory(py::module_& m);
 void bind_gemm(py::module_& m);
 void bind_conv(py::module_& m);
 void bind_elementwise(py::module_& m);

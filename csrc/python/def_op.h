@@ -27,6 +27,7 @@ class Signature {
   void add(const py::arg_v& argument) { append(argument.name, argument.value); }
   void add(py::kw_only) { kw_only_ = true; }
 
+  const char* op() const { return op_; }
   int size() const { return size_; }
   std::string text() const;  // "add(a, b, *, out=None)"
 
@@ -78,6 +79,7 @@ class Op<function> {
   static PyObject* call(PyObject*, PyObject* const* given, Py_ssize_t by_position,
                         PyObject* keywords) {
     try {
+      const Doing doing(signature_.op());
       PyObject* values[sizeof...(P)];
       signature_.sort(given, by_position, keywords, values);
       return invoke(values, std::index_sequence_for<P...>());

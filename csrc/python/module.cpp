@@ -11,6 +11,7 @@ PYBIND11_MODULE(_core, m) {
     }
   });
   pynet::bind_runtime(m);
+  pynet::bind_memory(m);
   pynet::bind_gemm(m);
   pynet::bind_conv(m);
   pynet::bind_elementwise(m);

@@ -4,6 +4,8 @@
 //
 //   NdArray: data(), ndim(), shape(i), strides(i), size(), itemsize(), nbytes(), dtype(),
 //   writeable()
+//
+// and of a call: Doing(op), which lives as long as the op's function is at work.
 #pragma once
 
 #include <pybind11/numpy.h>
@@ -15,7 +17,9 @@
 namespace pynet {
 namespace py = pybind11;
 using NdArray = py::array;
-constexpr const char* kArray = "a NumPy array";
+struct Doing {
+  explicit Doing(const char*) {}
+};
 }  // namespace pynet
 #endif
 
@@ -23,6 +27,7 @@ namespace pynet {
 
 // An array of what Python hands over, or none; may throw a TypeError of its own.
 NdArray as_array(const char* op, const char* name, py::handle object);
+[[noreturn]] void refuse(const char* op, const char* name, py::handle object);  // it is no array
 bool is_masked(const NdArray& array);  // whether elements are marked as missing (numpy.ma)
 bool is_contiguous(const NdArray& array);
 void copy_into(const NdArray& to, const NdArray& from);  // of the same shape; converts

@@ -38,6 +38,10 @@ bool is_contiguous(const NdArray& a) {
 
 NdArray as_array(const char*, const char*, py::handle object) { return py::array::ensure(object); }
 
+void refuse(const char* op, const char* name, py::handle object) {
+  fail_type(op, name, "expected a NumPy array, got " + text_of(object));
+}
+
 void copy_into(const NdArray& to, const NdArray& from) {
   if (py::detail::npy_api::get().PyArray_CopyInto_(to.ptr(), from.ptr()) != 0) {
     throw py::error_already_set();

@@ -1,6 +1,7 @@
 // A caching allocator: a training step asks for the same sizes again and again, and a fresh page
 // costs more than the arithmetic done on it.
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
@@ -95,6 +96,7 @@ class Pool {
     if (!given) return;
     std::lock_guard<std::mutex> lock(mutex_);
     Header* header = header_of(given);
+    before_give_back(header);
     Arena* arena = header->arena;
     if (arena && !arena->dropped) {
       header->next = arena->free[header->size_class];
@@ -172,12 +174,14 @@ class Pool {
 
   // The lock is held in what follows.
   Header* block(std::size_t wanted, bool whole_class) {
-    if (wanted > largest_) throw std::bad_alloc();
-    const int size_class = class_of(wanted + kBefore);
+    if (largest_ == 0) largest_ = largest();
+    if (wanted > largest_) no_memory(wanted);
+    const int size_class = class_of(wanted + kBefore), lane = current_lane();
     const std::size_t bytes = whole_class ? bytes_of(size_class) : wanted + kBefore;
-    Header* header = free_[size_class];
+    Header*& list = free_of(lane, size_class);
+    Header* header = list;
     if (header) {
-      free_[size_class] = header->next;
+      list = header->next;
       stats_.cached -= bytes;
     } else {
       header = system_allocate(bytes);
@@ -185,10 +189,11 @@ class Pool {
         release_locked();
         header = system_allocate(bytes);
       }
-      if (!header) throw std::bad_alloc();
+      if (!header) no_memory(wanted);
       ++stats_.system_allocations;
       header->bytes = bytes;
       header->size_class = size_class;
+      header->lane = lane;
       header->arena = nullptr;
     }
     stats_.in_use += bytes;
@@ -200,17 +205,26 @@ class Pool {
     stats_.in_use -= header->bytes;
     if (!caching_) return system_free(header);
     stats_.cached += header->bytes;
-    header->next = free_[header->size_class];
-    free_[header->size_class] = header;
+    Header*& list = free_of(header->lane, header->size_class);
+    header->next = list;
+    list = header;
+  }
+
+  Header*& free_of(int lane, int size_class) {
+    const auto i = static_cast<std::size_t>(lane);
+    if (i >= free_.size()) free_.resize(i + 1);
+    return free_[i][static_cast<std::size_t>(size_class)];
   }
 
   std::size_t release_locked() noexcept {
     const std::size_t released = stats_.cached;
-    for (Header*& list : free_) {
-      while (list) {
-        Header* next = list->next;
-        system_free(list);
-        list = next;
+    for (auto& lists : free_) {
+      for (Header*& list : lists) {
+        while (list) {
+          Header* next = list->next;
+          system_free(list);
+          list = next;
+        }
       }
     }
     stats_.cached = 0;
@@ -218,10 +232,10 @@ class Pool {
     return released;
   }
 
-  const std::size_t largest_ = largest();
+  std::size_t largest_ = 0;  // known from the first block on: a GPU may be absent before
   const bool caching_ = !kSanitized && !switched_off();
   std::mutex mutex_;
-  Header* free_[kClasses] = {};
+  std::vector<std::array<Header*, kClasses>> free_;  // by lane and class
   MemoryStats stats_{};
 };
 

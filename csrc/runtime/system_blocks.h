@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdlib>
+#include <new>
 
 #if defined(__linux__)
 #include <sys/mman.h>
@@ -47,6 +48,7 @@ std::size_t largest() {
 struct alignas(kAlign) Header {
   std::size_t bytes;  // of the whole block, header included
   int size_class;
+  int lane;
   Header* next;
   Arena* arena;  // that it belongs to, or null
 };
@@ -57,6 +59,12 @@ inline char* memory_of(const Header* header) {
   return reinterpret_cast<char*>(const_cast<Header*>(header) + 1);
 }
 inline Header* header_of(void* memory) { return static_cast<Header*>(memory) - 1; }
+
+// A block that was given back may be taken by any thread.
+inline int current_lane() { return 0; }
+inline void before_give_back(const Header*) noexcept {}
+
+[[noreturn]] inline void no_memory(std::size_t) { throw std::bad_alloc(); }
 
 inline Header* system_allocate(std::size_t bytes) {
   const std::size_t align = bytes >= kHuge ? kHuge : kAlign;

@@ -12,6 +12,24 @@ import pynet
 from pynet import backend
 
 
+def cuda() -> str:
+    """Say which GPU there is, or why none."""
+    try:
+        found = backend.device().device_info()
+    except ModuleNotFoundError:
+        return "not built"
+    except ImportError as error:
+        return f"cannot be loaded: {error}"
+    if not found["present"]:
+        return str(found["reason"])
+    major, minor = found["compute_capability"]
+    driver, runtime = (f"{n // 1000}.{n % 1000 // 10}" for n in (found["driver"], found["runtime"]))
+    return (
+        f"{found['name']}, compute capability {major}.{minor}, {found['processors']} processors, "
+        f"{found['memory'] / 2**30:.1f} GiB; driver for CUDA {driver}, built with {runtime}"
+    )
+
+
 def info(arguments: argparse.Namespace) -> int:
     """Print version, instruction set, threads and why, memory, CUDA."""
     core = backend.core()
@@ -25,7 +43,7 @@ def info(arguments: argparse.Namespace) -> int:
         "instruction set": f"{core.isa()} (here: {', '.join(core.isas())}; PYNET_ISA chooses)",
         "threads": f"{threads['threads']} ({threads['reason']}; PYNET_NUM_THREADS chooses)",
         "memory": f"{memory['in_use']} in arrays, {memory['cached']} kept for reuse",
-        "CUDA": "not built",
+        "CUDA": cuda(),
     }
     width = max(map(len, rows))
     for name, value in rows.items():

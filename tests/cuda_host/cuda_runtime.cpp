@@ -1,11 +1,15 @@
 #include "cuda_runtime.h"
 
+#include <pthread.h>
+
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <map>
 #include <mutex>
 #include <new>
+#include <string>
 
 namespace {
 
@@ -14,6 +18,25 @@ std::size_t device_memory() {
   const char* asked = std::getenv("PYNET_EXECUTOR_MEMORY");
   return asked ? std::strtoull(asked, nullptr, 10) : std::size_t{4} << 30;
 }
+
+std::atomic<bool> g_used{false}, g_forked{false};
+
+// What a call answers: PYNET_EXECUTOR_FAIL=cudaMalloc=719,cudaFree=1 lets each of these calls fail,
+// with that code. After a fork all fail, as CUDA's do.
+cudaError_t planned(const char* call) {
+  static const int registered = pthread_atfork(nullptr, nullptr, [] { g_forked = g_used.load(); });
+  (void)registered;
+  g_used = true;
+  if (g_forked) return cudaErrorInitializationError;
+  const char* asked = std::getenv("PYNET_EXECUTOR_FAIL");
+  if (!asked) return cudaSuccess;
+  const std::string all = std::string(",") + asked, wanted = std::string(",") + call + "=";
+  const std::size_t place = all.find(wanted);
+  if (place == std::string::npos) return cudaSuccess;
+  return static_cast<cudaError_t>(std::atoi(all.c_str() + place + wanted.size()));
+}
+#define RETURN_PLANNED() \
+  if (const cudaError_t code = planned(__func__)) return code
 
 struct Memory {
   std::mutex mutex;
@@ -29,32 +52,31 @@ Memory& memory() {
 
 const char* cudaGetErrorName(cudaError_t code) {
   switch (code) {
-    case cudaSuccess:
-      return "cudaSuccess";
-    case cudaErrorInvalidValue:
-      return "cudaErrorInvalidValue";
-    case cudaErrorMemoryAllocation:
-      return "cudaErrorMemoryAllocation";
-    case cudaErrorStreamCaptureUnsupported:
-      return "cudaErrorStreamCaptureUnsupported";
-    default:
-      return "cudaErrorUnknown";
+#define PYNET_NAME(name, number) \
+  case name:                     \
+    return #name;
+    PYNET_CUDA_ERRORS(PYNET_NAME)
+#undef PYNET_NAME
   }
+  return "cudaErrorUnknown";
 }
 const char* cudaGetErrorString(cudaError_t code) {
   return code == cudaErrorMemoryAllocation ? "out of memory" : "an error of the executor";
 }
-cudaError_t cudaGetLastError() { return cudaSuccess; }
+cudaError_t cudaGetLastError() { return planned(__func__); }
 
 cudaError_t cudaGetDeviceCount(int* count) {
+  RETURN_PLANNED();
   *count = 1;
   return cudaSuccess;
 }
 cudaError_t cudaGetDevice(int* device) {
+  RETURN_PLANNED();
   *device = 0;
   return cudaSuccess;
 }
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
+  RETURN_PLANNED();
   *properties = cudaDeviceProp{};
   std::snprintf(properties->name, sizeof(properties->name), "executor on the CPU");
   properties->totalGlobalMem = device_memory();
@@ -62,12 +84,14 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
   return cudaSuccess;
 }
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
+  RETURN_PLANNED();
   *value = attribute == cudaDevAttrMultiProcessorCount      ? 2
            : attribute == cudaDevAttrComputeCapabilityMajor ? 8
                                                             : 0;
   return cudaSuccess;
 }
 cudaError_t cudaDriverGetVersion(int* version) {
+  RETURN_PLANNED();
   *version = 13000;
   return cudaSuccess;
 }
@@ -76,6 +100,7 @@ cudaError_t cudaRuntimeGetVersion(int* version) { return cudaDriverGetVersion(ve
 // --- memory --------------------------------------------------------------------------------------
 
 cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* total) {
+  RETURN_PLANNED();
   std::lock_guard<std::mutex> lock(memory().mutex);
   *total = device_memory();
   *free = *total - memory().used;
@@ -84,6 +109,7 @@ cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* total) {
 
 // New memory is full of NaN: a kernel that reads what nobody wrote shows it.
 cudaError_t cudaMalloc(void** given, std::size_t bytes) {
+  RETURN_PLANNED();
   std::lock_guard<std::mutex> lock(memory().mutex);
   if (bytes > device_memory() - memory().used) return cudaErrorMemoryAllocation;
   if (posix_memalign(given, 256, bytes) != 0) return cudaErrorMemoryAllocation;
@@ -93,6 +119,7 @@ cudaError_t cudaMalloc(void** given, std::size_t bytes) {
   return cudaSuccess;
 }
 cudaError_t cudaFree(void* given) {
+  RETURN_PLANNED();
   if (!given) return cudaSuccess;
   std::lock_guard<std::mutex> lock(memory().mutex);
   const auto block = memory().blocks.find(given);
@@ -103,14 +130,17 @@ cudaError_t cudaFree(void* given) {
   return cudaSuccess;
 }
 cudaError_t cudaHostAlloc(void** given, std::size_t bytes, unsigned) {
+  RETURN_PLANNED();
   return posix_memalign(given, 256, bytes) == 0 ? cudaSuccess : cudaErrorMemoryAllocation;
 }
 cudaError_t cudaFreeHost(void* given) {
+  RETURN_PLANNED();
   std::free(given);
   return cudaSuccess;
 }
 cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind,
                             cudaStream_t stream) {
+  RETURN_PLANNED();
   executor::in_order(stream, [=] { std::memcpy(to, from, bytes); });
   return cudaSuccess;
 }
@@ -126,6 +156,7 @@ cudaError_t cudaMemcpy2DAsync(void* to, std::size_t to_pitch, const void* from,
   return cudaSuccess;
 }
 cudaError_t cudaMemsetAsync(void* given, int value, std::size_t bytes, cudaStream_t stream) {
+  RETURN_PLANNED();
   executor::in_order(stream, [=] { std::memset(given, value, bytes); });
   return cudaSuccess;
 }
@@ -133,22 +164,27 @@ cudaError_t cudaMemsetAsync(void* given, int value, std::size_t bytes, cudaStrea
 // --- streams and graphs --------------------------------------------------------------------------
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
+  RETURN_PLANNED();
   *stream = new executor::Stream;
   return cudaSuccess;
 }
 cudaError_t cudaStreamDestroy(cudaStream_t stream) {
+  RETURN_PLANNED();
   delete stream;
   return cudaSuccess;
 }
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+  RETURN_PLANNED();
   return stream->capturing ? cudaErrorStreamCaptureUnsupported : cudaSuccess;
 }
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
+  RETURN_PLANNED();
   if (stream->capturing) return cudaErrorInvalidValue;
   stream->capturing = true;
   return cudaSuccess;
 }
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
+  RETURN_PLANNED();
   if (!stream->capturing) return cudaErrorInvalidValue;
   *graph = new executor::Graph{std::move(stream->captured)};
   stream->captured.clear();
@@ -156,14 +192,17 @@ cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
   return cudaSuccess;
 }
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t* made, cudaGraph_t graph, unsigned long long) {
+  RETURN_PLANNED();
   *made = new executor::Graph(*graph);
   return cudaSuccess;
 }
 cudaError_t cudaGraphLaunch(cudaGraphExec_t graph, cudaStream_t stream) {
+  RETURN_PLANNED();
   for (const auto& work : graph->work) executor::in_order(stream, work);
   return cudaSuccess;
 }
 cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
+  RETURN_PLANNED();
   delete graph;
   return cudaSuccess;
 }

@@ -8,14 +8,32 @@
 
 #include "executor.h"
 
+// ERROR(name, number)
+#define PYNET_CUDA_ERRORS(ERROR)              \
+  ERROR(cudaSuccess, 0)                       \
+  ERROR(cudaErrorInvalidValue, 1)             \
+  ERROR(cudaErrorMemoryAllocation, 2)         \
+  ERROR(cudaErrorInitializationError, 3)      \
+  ERROR(cudaErrorCudartUnloading, 4)          \
+  ERROR(cudaErrorInvalidConfiguration, 9)     \
+  ERROR(cudaErrorInsufficientDriver, 35)      \
+  ERROR(cudaErrorNoDevice, 100)               \
+  ERROR(cudaErrorNoKernelImageForDevice, 209) \
+  ERROR(cudaErrorECCUncorrectable, 214)       \
+  ERROR(cudaErrorIllegalAddress, 700)         \
+  ERROR(cudaErrorLaunchTimeout, 702)          \
+  ERROR(cudaErrorHardwareStackError, 714)     \
+  ERROR(cudaErrorIllegalInstruction, 715)     \
+  ERROR(cudaErrorMisalignedAddress, 716)      \
+  ERROR(cudaErrorInvalidAddressSpace, 717)    \
+  ERROR(cudaErrorInvalidPc, 718)              \
+  ERROR(cudaErrorLaunchFailure, 719)          \
+  ERROR(cudaErrorStreamCaptureUnsupported, 900)
+
 enum cudaError_t {
-  cudaSuccess = 0,
-  cudaErrorInvalidValue = 1,
-  cudaErrorMemoryAllocation = 2,
-  cudaErrorCudartUnloading = 4,
-  cudaErrorInsufficientDriver = 35,
-  cudaErrorNoDevice = 100,
-  cudaErrorStreamCaptureUnsupported = 900,
+#define PYNET_VALUE(name, number) name = number,
+  PYNET_CUDA_ERRORS(PYNET_VALUE)
+#undef PYNET_VALUE
 };
 enum cudaMemcpyKind { cudaMemcpyDefault = 4 };
 enum cudaStreamCaptureMode { cudaStreamCaptureModeThreadLocal = 1 };

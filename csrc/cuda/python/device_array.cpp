@@ -31,7 +31,7 @@ void copy_bytes(void* to, const void* from, py::ssize_t bytes) {
   if (bytes == 0) return;
   cuda::check(
       cudaMemcpyAsync(to, from, static_cast<std::size_t>(bytes), cudaMemcpyDefault, cuda::stream()),
-      "copy");
+      "cudaMemcpyAsync");
 }
 
 NdArray wrap(DeviceArray array) {
@@ -76,7 +76,8 @@ py::tuple shape_tuple(const DeviceArray& a) {
 
 // --- what the bindings ask -----------------------------------------------------------------------
 
-NdArray as_array(const char* op, const char* name, py::handle object) {
+NdArray as_array(const char* op, const char* name, py::handle object) { refuse(op, name, object); }
+void refuse(const char* op, const char* name, py::handle object) {
   fail_type(op, name,
             "expected a DeviceArray, got " + std::string(Py_TYPE(object.ptr())->tp_name) +
                 ": pynet.to_device() copies an array to the GPU");
@@ -102,13 +103,10 @@ NdArray pool_array(const char* op, const char* name, const Shape& shape, const p
   void* block = nullptr;
   try {
     block = pool_allocate(bytes);
-  } catch (const std::bad_alloc&) {
-    std::size_t free = 0, total = 0;
-    cuda::check(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
+  } catch (const cuda::OutOfMemory& error) {
     const std::string text = std::string("[") + op + "] " + name +
-                             ": expected an array that fits in the GPU's memory, got shape " +
-                             repr(shape) + " of " + std::to_string(bytes) + " bytes, with " +
-                             std::to_string(free) + " free";
+                             ": expected an array that fits in memory, got shape " + repr(shape) +
+                             " of " + error.numbers();
     PyErr_SetString(PyExc_MemoryError, text.c_str());
     throw py::error_already_set();
   }
@@ -152,6 +150,7 @@ template const std::int64_t* Call::indices<std::int64_t>(Array&, index_t) const;
 // --- in and out ----------------------------------------------------------------------------------
 
 NdArray to_device(const char* op, const char* name, const py::array& array) {
+  const Doing doing(op);
   // What the GPU has no type for is held by the next larger one.
   const char kind = array.dtype().kind();
   const py::ssize_t size = array.dtype().itemsize();

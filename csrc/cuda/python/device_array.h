@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "cuda/copy.h"
+#include "cuda/runtime/error.h"
 #include "pynet/types.h"
 #include "python/shape.h"
 
@@ -59,7 +60,7 @@ class NdArray : public py::object {
   bool writeable() const { return get().writeable(); }
 };
 
-constexpr const char* kArray = "a DeviceArray";
+using cuda::Doing;
 
 NdArray wrap(DeviceArray array);
 Shape shape_of(const DeviceArray& a);
@@ -73,3 +74,9 @@ py::array to_numpy(const DeviceArray& a);
 void bind_device_array(py::module_& m);
 
 }  // namespace pynet
+
+// Its name in docstrings.
+template <>
+struct pybind11::detail::handle_type_name<pynet::NdArray> {
+  static constexpr auto name = const_name("DeviceArray");
+};

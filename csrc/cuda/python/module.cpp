@@ -2,27 +2,39 @@
 // bindings are those of _core, compiled once more for another kind of array (python/ndarray.h).
 #include "cuda/python/bind_device.h"
 #include "cuda/python/device_array.h"
-#include "cuda/runtime/device.h"
+#include "cuda/runtime/error.h"
 #include "python/bind.h"
 
 namespace py = pybind11;
 
+namespace {
+
+// The class is Python's, so that a program can name it where there is no CUDA.
+void set_cuda_error(const pynet::cuda::Error& error) {
+  const py::object type = py::module_::import("pynet.devices").attr("CudaError");
+  const py::object made = type(error.what(), error.op, static_cast<int>(error.code));
+  PyErr_SetObject(type.ptr(), made.ptr());
+}
+
+}  // namespace
+
 PYBIND11_MODULE(PYNET_MODULE_NAME, m) {
-  static py::handle cuda_error =
-      py::exception<pynet::cuda::Error>(m, "CudaError", PyExc_RuntimeError).release();
   pybind11::register_local_exception_translator([](std::exception_ptr exception) {
     try {
       if (exception) std::rethrow_exception(exception);
     } catch (const pynet::cuda::Error& error) {
-      PyErr_SetString(cuda_error.ptr(), error.what());
+      set_cuda_error(error);
     } catch (const pynet::cuda::OutOfRange& error) {
       PyErr_SetString(PyExc_IndexError, error.what());
+    } catch (const pynet::cuda::OutOfMemory& error) {
+      PyErr_SetString(PyExc_MemoryError, error.what());
     } catch (const std::bad_alloc&) {
       PyErr_SetString(PyExc_MemoryError, "[pynet] memory: expected room for scratch, got none");
     }
   });
   pynet::bind_device_array(m);
   pynet::bind_device(m);
+  pynet::bind_memory(m);
   pynet::bind_gemm(m);
   pynet::bind_conv(m);
   pynet::bind_elementwise(m);

@@ -1,13 +1,13 @@
-// The device as a whole: whether there is one, streams, errors, waiting.
+// The device as a whole: a stream for each thread, waiting.
 #include "cuda/runtime/device.h"
 
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
 #include <new>
+#include <vector>
 
 #include "cuda/runtime/numbers.h"
-#include "runtime/fork.h"
 
 namespace pynet::cuda {
 namespace {
@@ -20,34 +20,19 @@ bool waits_after_each_launch() {
   return waits;
 }
 
-bool g_started = false, g_forked = false;
-
-// Before the first use of the device by this process.
-void start() {
-  if (g_forked) {
-    throw std::runtime_error(
-        "[cuda] expected a process of its own, got a fork of one that has used the GPU: "
-        "start worker processes with multiprocessing's \"spawn\"");
-  }
-  static std::once_flag once;
-  std::call_once(once, [] {
-    g_started = true;
-    at_fork([] {}, [] {}, [] { g_forked = g_started; });
-  });
-}
-
 // Launches that may be under way with numbers of their own.
 constexpr std::size_t kPlaces = 256;
 
-// What a thread has of the device.
+// What a thread has of the device. Lives as long as the process: memory in the pool remembers its
+// lane, and at the end of a process the driver may be gone.
 struct Lane {
+  int number = 0;
   cudaStream_t stream = nullptr;
   Report* report = nullptr;
   StepNumbers* numbers = nullptr;  // kPlaces of them
   std::size_t next = 0;
 
   Lane() {
-    start();
     check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
     void* memory = nullptr;
     check(cudaHostAlloc(&memory, sizeof(Report), cudaHostAllocMapped), "cudaHostAlloc");
@@ -56,34 +41,68 @@ struct Lane {
           "cudaHostAlloc");
     numbers = new (memory) StepNumbers[kPlaces]{};
   }
-  // Its stream and its report stay until the process ends: memory in the pool remembers the
-  // stream, and at the end of a process the driver may be gone.
 };
 
-Lane& lane() {
-  static thread_local Lane one;
-  return one;
+// The lanes that threads which have ended left behind.
+struct Lanes {
+  std::mutex mutex;
+  int made = 0;
+  std::vector<Lane*> idle;
+};
+Lanes& lanes() {
+  static Lanes* one = new Lanes;
+  return *one;
 }
 
-std::string text(cudaError_t code, const char* what) {
-  return std::string("[") + what + "] " + cudaGetErrorName(code) + ": " + cudaGetErrorString(code);
+Lane* take_lane() {
+  const DeviceInfo info = device_info();
+  if (!info.present) {
+    throw Error(info.code, doing(), "GPU", "expected one, got none: " + info.reason);
+  }
+  std::lock_guard<std::mutex> lock(lanes().mutex);
+  if (lanes().idle.empty()) {
+    Lane* lane = new Lane;
+    lane->number = lanes().made++;
+    return lane;
+  }
+  Lane* lane = lanes().idle.back();
+  // What the thread before did not ask for is not this one's error.
+  check(cudaStreamSynchronize(lane->stream), "cudaStreamSynchronize");
+  lane->report->op = nullptr;
+  lanes().idle.pop_back();
+  return lane;
+}
+
+struct Holder {
+  Lane* lane = nullptr;
+  ~Holder() {
+    if (!lane || is_forked()) return;
+    std::lock_guard<std::mutex> lock(lanes().mutex);
+    lanes().idle.push_back(lane);
+    lane = nullptr;
+  }
+};
+thread_local Holder t_holder;
+
+Lane& lane() {
+  if (is_forked()) take_lane();  // throws
+  if (!t_holder.lane) t_holder.lane = take_lane();
+  return *t_holder.lane;
 }
 
 }  // namespace
 
-Error::Error(cudaError_t given, const char* what)
-    : std::runtime_error(text(given, what)), code(given) {}
-
-OutOfRange::OutOfRange(const Report& r)
-    : std::out_of_range(std::string("[") + r.op + "] " + r.argument +
-                        ": expected numbers in 0 .. " + std::to_string(r.limit - 1) + ", got " +
-                        std::to_string(r.value) + " as element " + std::to_string(r.index)) {}
-
 cudaStream_t stream() { return lane().stream; }
 Report* report() { return lane().report; }
+int lane_number() { return lane().number; }
+
+void finish_uses(int number) noexcept {
+  const Lane* mine = t_holder.lane;
+  if (mine && mine->number != number && !is_forked()) cudaStreamSynchronize(mine->stream);
+}
 
 void synchronize() {
-  check(cudaStreamSynchronize(stream()), "synchronize");
+  check(cudaStreamSynchronize(stream()), "cudaStreamSynchronize");
   Report* found = report();
   if (!found->op) return;
   const Report copy = *found;
@@ -94,15 +113,18 @@ void synchronize() {
 StepNumbers* numbers_place() {
   Lane& mine = lane();
   if (mine.next == kPlaces) {
-    check(cudaStreamSynchronize(mine.stream), "synchronize");
+    check(cudaStreamSynchronize(mine.stream), "cudaStreamSynchronize");
     mine.next = 0;
   }
   return &mine.numbers[mine.next++];
 }
 
 void after_launch(const char* op) {
-  check(cudaGetLastError(), op);
-  if (waits_after_each_launch()) check(cudaStreamSynchronize(stream()), op);
+  cudaError_t code = cudaGetLastError();
+  if (code != cudaSuccess) fail(code, "launch", op);
+  if (!waits_after_each_launch()) return;
+  code = cudaStreamSynchronize(stream());
+  if (code != cudaSuccess) fail(code, "kernel", op);
 }
 
 int processors() {
@@ -113,27 +135,6 @@ int processors() {
     return value;
   }();
   return count;
-}
-
-DeviceInfo device_info() {
-  DeviceInfo info{};
-  int count = 0;
-  const cudaError_t code = cudaGetDeviceCount(&count);
-  if (code != cudaSuccess || count == 0) {
-    info.reason = code == cudaSuccess ? "no GPU was found" : text(code, "cudaGetDeviceCount");
-    cudaGetLastError();  // so that the next call does not find it
-    return info;
-  }
-  cudaDeviceProp properties;
-  check(cudaGetDeviceProperties(&properties, 0), "cudaGetDeviceProperties");
-  info.present = true;
-  info.name = properties.name;
-  info.major = properties.major, info.minor = properties.minor;
-  info.processors = properties.multiProcessorCount;
-  info.bytes = properties.totalGlobalMem;
-  check(cudaDriverGetVersion(&info.driver), "cudaDriverGetVersion");
-  check(cudaRuntimeGetVersion(&info.runtime), "cudaRuntimeGetVersion");
-  return info;
 }
 
 }  // namespace pynet::cuda

@@ -1,55 +1,28 @@
-// The device as the C++ around the kernels sees it: streams, checked calls, reports.
+// The device as the C++ around the kernels sees it: streams, waiting, what it is.
 #pragma once
 
-#include <cuda_runtime.h>
-
 #include <cstddef>
-#include <cstdint>
-#include <stdexcept>
 #include <string>
+
+#include "cuda/runtime/error.h"
+#include "cuda/runtime/stream.h"
 
 namespace pynet::cuda {
 
-// A call of the CUDA runtime that failed. Python sees pynet.CudaError.
-class Error : public std::runtime_error {
- public:
-  Error(cudaError_t code, const char* what);
-  const cudaError_t code;
-};
-
-// Throws an Error that names `what`, an op or a call, unless code is cudaSuccess.
-inline void check(cudaError_t code, const char* what) {
-  if (code != cudaSuccess) throw Error(code, what);
-}
-
-// The stream of this thread: each has one, made when it is first asked for.
-cudaStream_t stream();
 void synchronize();  // waits for this thread's stream, and throws what its kernels reported
 
-// What a kernel may report, at most once until the next synchronize(): an index out of range.
-struct Report {
-  const char* op;        // null: nothing
-  const char* argument;  // whose element it is
-  std::int64_t index, value, limit;
-};
-// What synchronize() throws for it. Python sees an IndexError.
-class OutOfRange : public std::out_of_range {
- public:
-  explicit OutOfRange(const Report& report);
-};
-// Where this thread's kernels write it: memory of the host that the device sees.
-Report* report();
+// The lane of this thread: its stream and what belongs to it, by number. A thread that ends leaves
+// its lane to the next one that starts.
+int lane_number();
 
-// Multiprocessors of the device: how many blocks are worth launching.
-int processors();
-
-// Looks whether a launch was accepted. With PYNET_CUDA_SYNC=1 it also waits, so that an error names
-// its op.
-void after_launch(const char* op);
+// Before memory of that lane is given back by this thread: waits for the kernels of its own that
+// may still use it.
+void finish_uses(int lane) noexcept;
 
 struct DeviceInfo {
   bool present;
-  std::string reason;  // why not
+  cudaError_t code;    // why not
+  std::string reason;  // in words
   std::string name;
   int major, minor;  // compute capability
   int processors;
@@ -57,5 +30,9 @@ struct DeviceInfo {
   int driver, runtime;  // 13000: CUDA 13.0
 };
 DeviceInfo device_info();  // never throws for want of a driver
+
+// From now on a fork of this process may not use the device.
+void note_start();
+bool is_forked();  // this one is such a fork
 
 }  // namespace pynet::cuda

@@ -1,8 +1,10 @@
 // Where the blocks of the memory pool come from: the memory of the GPU.
 //
 // The pool's notes about a block lie beside it in ordinary memory, as the processor cannot write
-// into the block. A block that was freed may still be in use by the kernels of the stream that
-// freed it: a thread with another stream waits for that one before it takes the block.
+// into the block. When a block is given back, kernels may still be at work on it: those of the
+// thread that took it, which alone takes it again, behind them on its stream, and those of the
+// thread that gives it back, which waits for its own. A third thread that used the array has to
+// synchronize() before it lets go of it.
 #pragma once
 
 #include <cstddef>
@@ -27,6 +29,7 @@ constexpr std::size_t kBefore = 0;
 struct Header {
   std::size_t bytes;
   int size_class;
+  int lane;  // of the thread that took it
   Header* next;
   Arena* arena;  // that it belongs to, or null
   void* memory;
@@ -41,8 +44,14 @@ inline std::unordered_map<void*, Header*>& headers() {
 inline char* memory_of(const Header* header) { return static_cast<char*>(header->memory); }
 inline Header* header_of(void* memory) { return headers().at(memory); }
 
+inline int current_lane() { return cuda::lane_number(); }
+inline void before_give_back(const Header* header) noexcept { cuda::finish_uses(header->lane); }
+
+[[noreturn]] inline void no_memory(std::size_t bytes) { throw cuda::OutOfMemory(bytes); }
+
 inline std::size_t largest() {
   std::size_t free = 0, total = 0;
+  cuda::stream();  // says in words why there is no device
   cuda::check(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
   return total;
 }
@@ -55,14 +64,15 @@ inline Header* system_allocate(std::size_t bytes) {
     return nullptr;
   }
   cuda::check(code, "cudaMalloc");
-  Header* header = new Header{bytes, 0, nullptr, nullptr, memory};
+  Header* header = new Header{bytes, 0, 0, nullptr, nullptr, memory};
   headers()[memory] = header;
   return header;
 }
 
 inline void system_free(Header* header) noexcept {
   headers().erase(header->memory);
-  cudaFree(header->memory);  // waits for the kernels; fails only where the driver is gone
+  if (!cuda::is_forked()) cudaFree(header->memory);  // waits for the kernels
+  cudaGetLastError();  // at the end of a process the driver may be gone
   delete header;
 }
 
