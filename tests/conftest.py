@@ -20,7 +20,7 @@ PROPERTY = "book map "
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
-    """Leave out what needs a build of minutes: `.ci/run cuda_host cuda` makes it and runs the rest."""
+    """Leave out what needs a build of minutes: `.ci/run cuda_host cuda` makes it and runs them."""
     name, host = collection_path.name, bool(os.environ.get("PYNET_CUDA_HOST"))
     if name.startswith("test_cuda_") and not host:
         return "from device_ops import" in collection_path.read_text("utf-8") or None

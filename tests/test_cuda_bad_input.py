@@ -81,8 +81,7 @@ def difference(module: ModuleType, op: str, arguments: dict[str, Any]) -> str | 
         right = there is not None and re.fullmatch(form, there[1], re.DOTALL)
         return None if right else f"expected a refusal of {[*strangers]}, got {there}"
     if there is not None and there[0] is MemoryError:  # says which memory, and what is free there
-        text = there[1].replace("the GPU's memory", "memory")
-        there = MemoryError, re.sub(r", with \d+ free$", "", text)
+        there = MemoryError, re.sub(r" on the GPU, which has \d+ free$", "", there[1])
     here = failure(_core, op, arguments)
     return None if here == there else f"expected {here}, got {there}"
 

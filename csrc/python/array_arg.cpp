@@ -185,7 +185,7 @@ Array Call::take(const char* name, py::handle out, const Shape& shape, const py:
                  bool in_place) {
   expect_size(name, shape);
   if (out.is_none()) return Array(op_, name, pool_array(op_, name, shape, dtype));
-  if (!py::isinstance<NdArray>(out)) refuse(op_, name, out);
+  if (!py::isinstance<NdArray>(out)) fail_no_array(op_, name, out);
   NdArray array = py::reinterpret_borrow<NdArray>(out);
   if (!same_dtype(array.dtype(), dtype)) {
     fail_type(op_, name,

@@ -22,7 +22,7 @@ template <class Pair>
 void update(Call& call, const Pair& kernel, py::object p_object, py::object g_object,
             const UpdateState& state, const Kept& s_kept = {}, const Kept& r_kept = {},
             const Kept& q_kept = {}) {
-  if (!py::isinstance<NdArray>(p_object)) refuse(call.op(), "p", p_object);
+  if (!py::isinstance<NdArray>(p_object)) fail_no_array(call.op(), "p", p_object);
   const Array p_given(call.op(), "p", py::reinterpret_borrow<NdArray>(p_object));
   const auto apply = [&](auto zero) {
     using T = decltype(zero);

@@ -38,7 +38,7 @@ bool is_contiguous(const NdArray& a) {
 
 NdArray as_array(const char*, const char*, py::handle object) { return py::array::ensure(object); }
 
-void refuse(const char* op, const char* name, py::handle object) {
+void fail_no_array(const char* op, const char* name, py::handle object) {
   fail_type(op, name, "expected a NumPy array, got " + text_of(object));
 }
 

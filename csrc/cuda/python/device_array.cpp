@@ -76,8 +76,10 @@ py::tuple shape_tuple(const DeviceArray& a) {
 
 // --- what the bindings ask -----------------------------------------------------------------------
 
-NdArray as_array(const char* op, const char* name, py::handle object) { refuse(op, name, object); }
-void refuse(const char* op, const char* name, py::handle object) {
+NdArray as_array(const char* op, const char* name, py::handle object) {
+  fail_no_array(op, name, object);
+}
+void fail_no_array(const char* op, const char* name, py::handle object) {
   fail_type(op, name,
             "expected a DeviceArray, got " + std::string(Py_TYPE(object.ptr())->tp_name) +
                 ": pynet.to_device() copies an array to the GPU");
