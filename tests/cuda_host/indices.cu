@@ -299,7 +299,7 @@ struct Matrix {
 struct Store {
   float* p;
   index_t rows, columns;
-  Store part(index_t i, index_t) const { return {p + i * rows * columns, rows, columns}; }
+  Store part(index_t i) const { return {p + i * rows * columns, rows, columns}; }
   void put(index_t m, index_t n, float sum) const { p[m * columns + n] = sum; }
 };
 
@@ -318,10 +318,9 @@ void product(const ProductShape& s, index_t chunks, bool along) {
   const Matrix B{b.data(), 1, s.N, s.K * s.N, false};
   const Store C{c.data(), s.M, s.N};
   const index_t blocks = s.parts * ceil_div(s.M, Tile::BM) * ceil_div(s.N, Tile::BN);
-  launch("product", product_kernel<Tile, float, Matrix, Matrix, ChunkStore<float>>,
+  launch("product", product_kernel<Tile, float, Matrix, Matrix, Store>,
          dim3(static_cast<unsigned>(blocks), static_cast<unsigned>(chunks)), Tile::kThreads, s,
-         depth_of(s.K, chunks, Tile::BK), A, B,
-         ChunkStore<float>{partial.data(), s.M, s.N, s.parts});
+         depth_of(s.K, chunks, Tile::BK), partial.data(), A, B, C);
   launch("add_chunks", add_chunks_kernel<float, Store>, 2, 32, s, chunks,
          static_cast<const float*>(partial.data()), C);
   for (index_t part = 0; part < s.parts; ++part)
