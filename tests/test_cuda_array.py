@@ -218,6 +218,13 @@ def test_arithmetic_is_refused(name):
     equal(there, np.ones((2, 3)))
 
 
+def test_methods_of_numpys_arrays():
+    there = pynet.to_device(np.ones((2, 3)))
+    with pytest.raises(AttributeError, match=r"no attribute 'argmax': x\.to_numpy\(\)"):
+        there.argmax(axis=1)
+    assert not hasattr(there, "mask")
+
+
 def test_numpy_may_ask_for_the_shape():
     there = pynet.to_device(draw(2, 3))
     assert (np.shape(there), np.ndim(there), np.size(there)) == ((2, 3), 2, 6)

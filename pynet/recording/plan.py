@@ -32,7 +32,7 @@ class Call(NamedTuple):
     kernel: str
     operations: float  # multiplications and additions
     bytes: float  # read and written
-    seconds: float
+    seconds: float  # on a GPU always 0: the CPU's clock knows launches only
 
 
 def layers_of(network: Any) -> list[Any]:
@@ -267,8 +267,8 @@ class Plan:
             (
                 call.where,
                 call.kernel,
-                f"{1e6 * call.seconds:.1f}",
-                f"{100 * call.seconds / whole:.1f} %",
+                f"{1e6 * call.seconds:.1f}" if call.seconds else "",
+                f"{100 * call.seconds / whole:.1f} %" if call.seconds else "",
                 f"{call.operations / 1e6:.2f}",
                 f"{1e-9 * call.operations / call.seconds:.1f}" if call.seconds else "",
                 f"{call.bytes / 1e6:.3f}",

@@ -253,6 +253,12 @@ py::object numpy_function(const py::object& self, const py::object& function, co
   refuse({}, {});
 }
 
+// What NumPy's arrays have and this one has not, such as y.argmax().
+py::object no_attribute(const DeviceArray&, const std::string& name) {
+  throw py::attribute_error("'DeviceArray' object has no attribute '" + name +
+                            "': x.to_numpy() copies x to the CPU, as an array of NumPy's");
+}
+
 // NumPy would make an array of one object of it, or compute element by element.
 constexpr const char* kRefused[] = {
     "__array__",    "__array_ufunc__", "__add__",  "__radd__",    "__sub__",
@@ -299,7 +305,8 @@ void bind_device_array(py::module_& m) {
       .def("__dlpack__", &to_dlpack, py::kw_only(), py::arg("stream") = py::none(),
            py::arg("max_version") = py::none(), py::arg("dl_device") = py::none(),
            py::arg("copy") = py::none())
-      .def("__array_function__", &numpy_function);
+      .def("__array_function__", &numpy_function)
+      .def("__getattr__", &no_attribute);
   for (const char* name : kRefused) c.def(name, &refuse);
 }
 
