@@ -5,7 +5,10 @@ With the executor of tests/cuda_host, where a graph is the list of what its stre
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -261,6 +264,22 @@ def test_another_thread_and_another_algorithm(device):
     assert losses == eager(other, other_rule, 3 * data)
     assert everything(net, rule) == everything(other, other_rule)
     assert step.replays == 3 + 2 + 2
+
+
+def test_a_step_that_waits_after_each_launch():
+    code = """
+from test_cuda_capture import *
+from device_ops import host_module
+pynet.backend.use_device(host_module())
+print(check(small, Adam, batches((5,), 3)).replays)
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYNET_CUDA_SYNC": "1", "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert result.stdout == "3\n", result.stderr
 
 
 def test_memory_is_given_back(device):

@@ -185,7 +185,7 @@ def test_a_device_that_there_is_not(monkeypatch, device):
     for call in (pynet.set_device, net.to):
         with pytest.raises(ValueError, match=r"name: expected one of cpu, cuda, got 'gpu'"):
             call("gpu")
-    missing = {"present": False, "reason": "no driver"}
+    missing = {"present": False, "reason": "no driver", "code": 100}
     monkeypatch.setattr(device, "device_info", lambda: missing)
     for call in (pynet.set_device, net.to):
         with pytest.raises(RuntimeError, match="expected a GPU, got none: no driver"):

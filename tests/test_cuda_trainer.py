@@ -255,7 +255,7 @@ def test_train_on_the_device_and_go_on_elsewhere(bars, capsys):
 
 
 def test_train_where_there_is_no_gpu(bars, capsys, monkeypatch, device):
-    missing = {"present": False, "reason": "no driver"}
+    missing = {"present": False, "reason": "no driver", "code": 100}
     monkeypatch.setattr(device, "device_info", lambda: missing)
     assert train("--device", "cuda") == 1
     assert "expected a GPU, got none: no driver" in capsys.readouterr().err

@@ -30,6 +30,7 @@ class Graph {
       return recording.play(first, last);
     }
     if (stream_ != cuda::stream() || !recording.holds()) return false;
+    if (cuda::waits_after_each_launch()) return recording.play(first, last);  // no graph can wait
     if (!made_ && !capture(recording, first, last)) return false;
     cuda::check(cudaGraphLaunch(made_, stream_), "cudaGraphLaunch");
     return true;

@@ -12,14 +12,6 @@
 namespace pynet::cuda {
 namespace {
 
-bool waits_after_each_launch() {
-  static const bool waits = [] {
-    const char* asked = std::getenv("PYNET_CUDA_SYNC");
-    return asked && std::strcmp(asked, "0") != 0 && *asked;
-  }();
-  return waits;
-}
-
 // Launches that may be under way with numbers of their own.
 constexpr std::size_t kPlaces = 256;
 
@@ -117,6 +109,14 @@ StepNumbers* numbers_place() {
     mine.next = 0;
   }
   return &mine.numbers[mine.next++];
+}
+
+bool waits_after_each_launch() {
+  static const bool waits = [] {
+    const char* asked = std::getenv("PYNET_CUDA_SYNC");
+    return asked && std::strcmp(asked, "0") != 0 && *asked;
+  }();
+  return waits;
 }
 
 void after_launch(const char* op) {

@@ -17,6 +17,7 @@ int processors();
 // Looks whether a launch was accepted. With PYNET_CUDA_SYNC=1 it also waits, so that an error names
 // its op.
 void after_launch(const char* op);
+bool waits_after_each_launch();
 
 // What a kernel may report, at most once until the next synchronize(): an index out of range.
 struct Report {
