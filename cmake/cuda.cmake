@@ -56,6 +56,9 @@ function(pynet_add_cuda_module)
   set_target_properties(pynet_cuda_kernels PROPERTIES
     CUDA_ARCHITECTURES "${PYNET_CUDA_ARCHITECTURES}" CUDA_STANDARD 17 CUDA_STANDARD_REQUIRED ON
     CUDA_VISIBILITY_PRESET hidden)
+  if(CMAKE_CUDA_COMPILER_VERSION VERSION_GREATER_EQUAL 13)  # a module of a quarter of the size
+    string(APPEND PYNET_CUDA_FLAGS " --compress-mode=size")
+  endif()
   separate_arguments(flags NATIVE_COMMAND "${PYNET_CUDA_FLAGS}")
   target_compile_options(pynet_cuda_kernels PRIVATE
     ${flags} -Xcompiler=-Wall,-Wextra

@@ -25,6 +25,7 @@ def load(name: str) -> ModuleType:
 
 
 compare, callgrind, goals = load("compare"), load("callgrind"), load("suite.goals")
+cuda_registers = load("cuda_registers")
 runs, training = load("suite.runs"), load("suite.training")
 
 
@@ -135,3 +136,40 @@ def test_instruction_counts() -> None:
     wrong = callgrind.verdicts(kept, {"gemm": 1030, "relu": 101, "new": 5}, 0.02)
     assert set(wrong) == {"gemm", "gone", "new"}
     assert "3.0 %" in wrong["gemm"]
+
+
+PTXAS = """
+ptxas info    : Compiling entry function '_ZN5pynet4cuda13planes_kernelIfEEvPT_' for 'sm_90a'
+ptxas info    : Function properties for _ZN5pynet4cuda13planes_kernelIfEEvPT_
+    {stack} bytes stack frame, {spill} bytes spill stores, {spill} bytes spill loads
+ptxas info    : Used {registers} registers, used 1 barriers, 2048 bytes smem, 400 bytes cmem[0]
+"""
+
+
+def test_registers_of_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    def table(stack: int, spill: int, registers: int) -> Any:
+        return cuda_registers.read(PTXAS.format(stack=stack, spill=spill, registers=registers))
+
+    monkeypatch.setattr(
+        cuda_registers, "demangled", lambda names: ["void pynet::cuda::k<float>(T*)"]
+    )
+    kept = table(0, 0, 40)
+    assert kept == {"k<float>": {"sm_90a": (40, 2048, 0, 0)}}
+    assert cuda_registers.verdicts(kept, table(0, 0, 48)) == []
+    assert cuda_registers.changes(kept, table(0, 0, 48)) == [
+        "k<float> on sm_90a: 40 -> 48 registers"
+    ]
+    assert cuda_registers.verdicts(kept, table(8, 4, 40)) == [
+        "k<float> on sm_90a: 8 bytes spilled, allowed are 0",
+        "k<float> on sm_90a: 8 bytes stack, allowed are 0",
+    ]
+    assert cuda_registers.verdicts(table(8, 4, 40), table(8, 4, 40)) == []
+    assert cuda_registers.verdicts({}, table(16, 0, 9))  # a new one may not either
+    assert cuda_registers.verdicts(kept, {}) == ["sm_90a: no kernel was built for it"]
+
+
+def test_the_table_of_registers_has_every_target() -> None:
+    rows = cuda_registers.load().values()
+    assert {target for row in rows for target in row} == {
+        "sm_75", "sm_80", "sm_86", "sm_89", "sm_90a"
+    }  # fmt: skip

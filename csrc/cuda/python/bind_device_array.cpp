@@ -38,12 +38,14 @@ DeviceArray reshape(const DeviceArray& a, const py::args& given) {
 }
 
 DeviceArray copied(const DeviceArray& a) {
+  const Doing doing("copy");
   const NdArray made = pool_array("copy", "out", shape_of(a), a.dtype());
   copy_bytes(made.get().data(), a.data(), a.size() * a.itemsize());
   return made.get();
 }
 
 NdArray astype(const NdArray& a, const py::object& dtype, bool copy) {
+  const Doing doing("astype");
   if (!copy && py::dtype::from_args(dtype).equal(a.dtype())) return a;  // the very object
   const NdArray made = pool_array("astype", "out", shape_of(a.get()), py::dtype::from_args(dtype));
   copy_into(made, a);
@@ -52,11 +54,11 @@ NdArray astype(const NdArray& a, const py::object& dtype, bool copy) {
 
 // --- parts ---------------------------------------------------------------------------------------
 
-struct Range {
+struct Stretch {
   py::ssize_t begin, count;
 };
 
-Range range_of(const py::handle& slice, py::ssize_t size) {
+Stretch stretch_of(const py::handle& slice, py::ssize_t size) {
   py::ssize_t begin = 0, end = 0, step = 1;
   if (PySlice_Unpack(slice.ptr(), &begin, &end, &step) < 0) throw py::error_already_set();
   const py::ssize_t count = PySlice_AdjustIndices(size, &begin, &end, step);
@@ -78,7 +80,7 @@ DeviceArray view(const DeviceArray& a, const py::object& key) {
   const bool one = PyIndex_Check(key.ptr()) && !PyBool_Check(key.ptr());
   if (a.shape().empty() || (!one && !py::isinstance<py::slice>(key))) fail_key(key);
   const py::ssize_t n = a.shape()[0];
-  Range range{0, 1};
+  Stretch range{0, 1};
   if (one) {
     range.begin = py::cast<py::ssize_t>(key);
     if (range.begin < 0) range.begin += n;
@@ -87,7 +89,7 @@ DeviceArray view(const DeviceArray& a, const py::object& key) {
                  "expected a number below " + std::to_string(n) + ", got " + text_of(key));
     }
   } else {
-    range = range_of(key, n);
+    range = stretch_of(key, n);
   }
   std::vector<py::ssize_t> shape(a.shape().begin() + (one ? 1 : 0), a.shape().end());
   if (!one) shape[0] = range.count;
@@ -113,7 +115,7 @@ bool is_columns(const py::object& key) {
 
 Columns columns(const DeviceArray& a, const py::object& key) {
   if (a.shape().size() < 2) fail_key(key);
-  const Range range = range_of(py::reinterpret_borrow<py::tuple>(key)[1], a.shape()[1]);
+  const Stretch range = stretch_of(py::reinterpret_borrow<py::tuple>(key)[1], a.shape()[1]);
   std::vector<py::ssize_t> shape = a.shape();
   shape[1] = range.count;
   std::size_t inner = static_cast<std::size_t>(a.itemsize());
@@ -177,6 +179,7 @@ NdArray rows(const DeviceArray& a, const py::object& key) {
 }
 
 NdArray part(const DeviceArray& a, const py::object& key) {
+  const Doing doing("DeviceArray");
   if (is_columns(key)) {
     const Columns from = columns(a, key);
     const NdArray made = pool_array(
@@ -191,6 +194,7 @@ NdArray part(const DeviceArray& a, const py::object& key) {
 // a[key] = value: an array of the same shape and, in columns, type, from the GPU or not; or one
 // number.
 void assign(const DeviceArray& a, const py::object& key, const py::object& value) {
+  const Doing doing("DeviceArray");
   if (!a.writeable()) {
     fail_value("DeviceArray", "self", "expected a writable array, got a read-only one");
   }

@@ -23,6 +23,12 @@ cuda::Kind kind_of(const py::dtype& dtype) {
       "expected bool, uint8, int32, int64, float32 or float64, got " + std::string(py::str(dtype)));
 }
 
+// Other Python threads go on meanwhile.
+void wait() {
+  const py::gil_scoped_release release;
+  cuda::synchronize();
+}
+
 std::vector<py::ssize_t> sizes_of(const Shape& shape) { return {shape.begin(), shape.end()}; }
 
 }  // namespace
@@ -121,7 +127,7 @@ double number_in(const NdArray& array) {
   NdArray wide = pool_array("number", "x", Shape{}, py::dtype::of<double>());
   copy_into(wide, array);
   copy_bytes(&number, wide.data(), sizeof(number));
-  cuda::synchronize();
+  wait();
   return number;
 }
 
@@ -168,14 +174,15 @@ NdArray to_device(const char* op, const char* name, const py::array& array) {
                                   static_cast<std::size_t>(plain.ndim())),
                             plain.dtype());
   copy_bytes(made.get().data(), plain.data(), plain.nbytes());
-  cuda::synchronize();  // the copy reads memory that Python may free
+  wait();  // the copy reads memory that Python may free
   return made;
 }
 
 py::array to_numpy(const DeviceArray& a) {
+  const Doing doing("to_numpy");
   py::array made(a.dtype(), a.shape());
   copy_bytes(made.mutable_data(), a.data(), a.size() * a.itemsize());
-  cuda::synchronize();
+  wait();
   return made;
 }
 
