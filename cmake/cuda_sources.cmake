@@ -7,6 +7,7 @@ set(PYNET_CUDA_RUNTIME
   ${csrc}/cuda/runtime/dispatch.cpp
   ${csrc}/cuda/runtime/error.cpp
   ${csrc}/cuda/runtime/launch.cpp
+  ${csrc}/cuda/runtime/precision.cpp
   ${csrc}/runtime/fuse_calls.cpp
   ${csrc}/runtime/memory_pool.cpp
   ${csrc}/runtime/recording.cpp

@@ -123,6 +123,19 @@ class Machine {
     return fibers_[warp * kWarp + static_cast<std::size_t>(from)]->offered[turn];
   }
 
+  void show_all(std::uint64_t value, const std::function<void(int, std::uint64_t)>& see) {
+    const std::size_t warp = running_ / kWarp;
+    const int turn = warps_[warp].turn;
+    if ((warp + 1) * kWarp > count_) {
+      throw BarrierError(std::string(name_) + ": a warp that is not whole");
+    }
+    fibers_[running_]->offered[turn] = value;
+    wait(State::AtWarpBarrier, 0xffffffffu);
+    for (int lane = 0; lane < kWarp; ++lane) {
+      see(lane, fibers_[warp * kWarp + static_cast<std::size_t>(lane)]->offered[turn]);
+    }
+  }
+
   int lane() const { return static_cast<int>(running_ % kWarp); }
 
   void* shared(const void* tag, std::size_t bytes, std::size_t align) {
@@ -325,6 +338,9 @@ void* shared(const void* tag, std::size_t bytes, std::size_t align) {
 }
 std::uint64_t exchange(unsigned mask, std::uint64_t value, int from) {
   return machine().exchange(mask, value, from);
+}
+void show_all(std::uint64_t value, const std::function<void(int, std::uint64_t)>& see) {
+  machine().show_all(value, see);
 }
 int lane() { return machine().lane(); }
 

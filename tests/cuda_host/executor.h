@@ -75,6 +75,8 @@ void warp_barrier(unsigned mask);
 void* shared(const void* tag, std::size_t bytes, std::size_t align);
 // Puts `value` where the lanes of the warp see it, and returns that of `lane` once all have.
 std::uint64_t exchange(unsigned mask, std::uint64_t value, int lane);
+// The same of a whole warp: `see(lane, value)` is called with what each lane puts there.
+void show_all(std::uint64_t value, const std::function<void(int, std::uint64_t)>& see);
 int lane();
 
 template <class T>

@@ -3,6 +3,7 @@
 #include "cuda/python/device_array.h"
 #include "cuda/python/exchange.h"
 #include "cuda/runtime/device.h"
+#include "cuda/runtime/precision.h"
 #include "python/bind.h"
 
 namespace pynet {
@@ -42,6 +43,8 @@ void bind_device(py::module_& m) {
         cuda::synchronize();
       },
       py::call_guard<py::gil_scoped_release>());
+  m.def("precision", &cuda::precision_name);
+  m.def("set_precision", &cuda::set_precision, py::arg("name"));
   m.def("winograd", &winograd);
   m.def("set_winograd", &set_winograd, py::arg("on"));
   m.def(

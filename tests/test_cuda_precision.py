@@ -1,0 +1,89 @@
+"""Products and convolutions on tensor cores: float32 read with fewer digits (the executor's cores).
+
+Numbers with few digits are exact in every precision, so there the answer is one. On random numbers
+the error is bounded by the digits that are left: 2^-11 of each factor in TF32, 2^-8 in bfloat16; in
+three products of TF32 it is that of float32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from device_ops import DeviceOps, host_module
+
+from pynet import reference
+
+# Of the sum of |a| |b|: both factors are rounded, and the sum is one of float32.
+ERROR = {"tf32x3": 2.0**-20, "tf32": 2.0**-10, "bfloat16": 2.0**-7}
+SHAPES = [(1, 1, 1), (17, 9, 33), (64, 64, 16), (65, 130, 40), (5, 200, 300)]
+
+
+@pytest.fixture(scope="module")
+def ops() -> DeviceOps:
+    return DeviceOps(host_module())
+
+
+@pytest.fixture(params=ERROR)
+def precision(request: pytest.FixtureRequest, ops: DeviceOps) -> Iterator[str]:
+    ops.module.set_precision(request.param)
+    yield request.param
+    ops.module.set_precision("float32")
+
+
+def test_the_name_is_checked(ops: DeviceOps) -> None:
+    assert ops.module.precision() == "float32"
+    with pytest.raises(ValueError, match=r"\[set_precision\] name: expected one of .* got 'half'"):
+        ops.module.set_precision("half")
+    assert ops.module.precision() == "float32"
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("transposed", [False, True])
+def test_whole_numbers_are_exact(
+    ops: DeviceOps, precision: str, shape: tuple[int, int, int], transposed: bool
+) -> None:
+    M, N, K = shape
+    rng = np.random.default_rng(M + N + K)
+    A = rng.integers(-2, 3, (K, M) if transposed else (M, K)).astype(np.float32)
+    B = rng.integers(-2, 3, (K, N)).astype(np.float32)
+    bias = rng.integers(-2, 3, N).astype(np.float32)
+    C = ops.gemm(A, B, bias, transposed)
+    assert np.array_equal(C, reference.gemm(A, B, bias, transposed))
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_error_of_random_numbers(
+    ops: DeviceOps, precision: str, shape: tuple[int, int, int]
+) -> None:
+    M, N, K = shape
+    rng = np.random.default_rng(M * N * K)
+    A = rng.standard_normal((M, K)).astype(np.float32)
+    B = rng.standard_normal((K, N)).astype(np.float32)
+    exact = A.astype(np.float64) @ B.astype(np.float64)
+    error = np.abs(ops.gemm(A, B) - exact) / (np.abs(A).astype(np.float64) @ np.abs(B))
+    assert error.max() <= ERROR[precision]
+    if precision != "tf32x3" and K > 1:  # and it does read fewer digits
+        assert error.max() > 2.0**-20
+
+
+def test_float64_keeps_its_digits(ops: DeviceOps, precision: str) -> None:
+    rng = np.random.default_rng(0)
+    A, B = rng.standard_normal((20, 30)), rng.standard_normal((30, 10))
+    assert np.allclose(ops.gemm(A, B), A @ B, rtol=1e-13, atol=1e-13)
+
+
+def test_convolutions(ops: DeviceOps, precision: str) -> None:
+    """Forward and both gradients are products of the same kind."""
+    rng = np.random.default_rng(1)
+    x = rng.integers(-2, 3, (2, 3, 7, 6)).astype(np.float32)
+    W = rng.integers(-2, 3, (5, 3, 3, 3)).astype(np.float32)
+    b = rng.integers(-2, 3, 5).astype(np.float32)
+    way = {"stride": (2, 2), "pad": (1, 1), "dilation": (1, 1), "groups": 1}
+    y = reference.conv2d(x, W, b, **way)
+    assert np.array_equal(ops.conv2d(x, W, b, **way), y)
+    dout = rng.integers(-2, 3, y.shape).astype(np.float32)
+    for op, second, shape in (("conv2d_dx", W, x.shape), ("conv2d_dW", x, W.shape)):
+        found = getattr(ops, op)(dout, second, shape, **way)
+        assert np.array_equal(found, getattr(reference, op)(dout, second, shape, **way)), op
