@@ -59,6 +59,26 @@ def checked(name: str) -> str:
     return name
 
 
+def set_precision(name: str) -> None:
+    """Choose how many digits of float32 numbers products and convolutions read on the GPU.
+
+    "float32": all 24 bits, and no tensor cores (the default). On tensor cores, with sums in
+    float32: "tf32" 11 bits, "bfloat16" 8 bits, "tf32x3" both halves of each number in three
+    products, nearly as exact as float32 (Ootomo and Yokota, 2022). float64 is never rounded. Steps
+    that are recorded keep the precision that they were recorded with.
+
+    Raises ValueError for another name, or on a GPU without such tensor cores (compute capability
+    below 8.0); ImportError where pynet was built without CUDA.
+    """
+    backend.device().set_precision(name)
+
+
+def precision() -> str:
+    """Return what `set_precision` chose."""
+    name: str = backend.device().precision()
+    return name
+
+
 def to_device(x: Any) -> Any:
     """Return x as a `DeviceArray`: a copy, or x itself where it is one."""
     return backend.device().to_device(x)

@@ -303,8 +303,9 @@ struct Store {
   void put(index_t m, index_t n, float sum) const { p[m * columns + n] = sum; }
 };
 
-template <class Tile>
-void product(const ProductShape& s, index_t chunks, bool along) {
+// run(shape, grid, depth, partial, A, B, C) is to launch the product.
+template <class Tile, class Run>
+void product(const ProductShape& s, index_t chunks, bool along, const Run& run) {
   const auto numbers = [](index_t n, int seed) {
     std::vector<float> made(static_cast<std::size_t>(n));
     for (std::size_t i = 0; i < made.size(); ++i)
@@ -318,9 +319,8 @@ void product(const ProductShape& s, index_t chunks, bool along) {
   const Matrix B{b.data(), 1, s.N, s.K * s.N, false};
   const Store C{c.data(), s.M, s.N};
   const index_t blocks = s.parts * ceil_div(s.M, Tile::BM) * ceil_div(s.N, Tile::BN);
-  launch("product", product_kernel<Tile, float, Matrix, Matrix, Store>,
-         dim3(static_cast<unsigned>(blocks), static_cast<unsigned>(chunks)), Tile::kThreads, s,
-         depth_of(s.K, chunks, Tile::BK), partial.data(), A, B, C);
+  run(s, dim3(static_cast<unsigned>(blocks), static_cast<unsigned>(chunks)),
+      depth_of(s.K, chunks, Tile::BK), partial.data(), A, B, C);
   launch("add_chunks", add_chunks_kernel<float, Store>, 2, 32, s, chunks,
          static_cast<const float*>(partial.data()), C);
   for (index_t part = 0; part < s.parts; ++part)
@@ -334,12 +334,32 @@ void product(const ProductShape& s, index_t chunks, bool along) {
       }
 }
 
+template <class Tile, class Run>
+void products(const Run& run) {
+  for (const index_t chunks : {1, 3}) {
+    product<Tile>({Tile::BM + 1, Tile::BN - 1, 2 * Tile::BK + 3, 2}, chunks, true, run);
+    product<Tile>({Tile::BM - 1, Tile::BN + 1, 5 * Tile::BK - 1, 1}, chunks, false, run);
+  }
+}
+
 template <class Tile>
 void of_a_tile() {
   places_in_a_tile<Tile>();
   blocks_of_a_product<Tile>();
-  product<Tile>({Tile::BM + 1, Tile::BN - 1, 2 * Tile::BK + 3, 2}, 1, true);
-  product<Tile>({Tile::BM - 1, Tile::BN + 1, 5 * Tile::BK - 1, 1}, 3, false);
+  products<Tile>([](const ProductShape& s, dim3 grid, index_t depth, float* partial, Matrix A,
+                    Matrix B, Store C) {
+    launch("product", product_kernel<Tile, float, Matrix, Matrix, Store>, grid, Tile::kThreads, s,
+           depth, partial, A, B, C);
+  });
+}
+
+template <class Tile>
+void on_tensor_cores(Precision digits) {
+  products<Tile>([&](const ProductShape& s, dim3 grid, index_t depth, float* partial, Matrix A,
+                     Matrix B, Store C) {
+    launch("product", mma_product_kernel<Tile, Matrix, Matrix, Store>, grid, Tile::kThreads, s,
+           depth, partial, digits, A, B, C);
+  });
 }
 
 }  // namespace
@@ -357,6 +377,8 @@ int main() {
   of_a_tile<SmallTile>();
   of_a_tile<MediumTile>();
   of_a_tile<LargeTile>();
+  on_tensor_cores<LargeMmaTile>(Precision::Tf32);
+  on_tensor_cores<LargeMmaTile>(Precision::Bf16);
   if (g_wrong > 0) std::fprintf(stderr, "%d wrong\n", g_wrong);
   return g_wrong > 0;
 }
