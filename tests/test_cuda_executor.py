@@ -1,7 +1,7 @@
 """The executor that runs CUDA kernels on the processor finds what is wrong with them.
 
 tests/cuda_host/planted.cu has a mistake for each of compute-sanitizer's four tools: memory out of
-bounds, a race, a barrier that not all reach, memory that nobody wrote. tests/cuda_host/indices.cu
+bounds, races, a barrier that not all reach, memory that nobody wrote. tests/cuda_host/indices.cu
 goes through the arithmetic of indices and tiles.
 """
 
@@ -72,7 +72,7 @@ def test_what_is_right_runs(run: Run, sanitizer: str) -> None:
 # Of a build without the sanitizer that sees it, nothing is asked.
 MISTAKES = [
     *((sanitizer, "no-barrier", WRONG, "") for sanitizer in ("", "address,undefined")),
-    ("thread", "no-barrier", REPORTED, "data race"),
+    *(("thread", name, REPORTED, "data race") for name in ("no-barrier", "overlapping")),
     ("address,undefined", "out-of-bounds", REPORTED, "heap-buffer-overflow"),
     *(
         (sanitizer, name, STUCK, name)

@@ -46,11 +46,19 @@ struct Meeting {
 #endif
 };
 
+// Of one block: new memory, so that ThreadSanitizer takes nothing over from another.
+struct Meetings {
+  explicit Meetings(std::size_t count) : warps(count) {}
+  Meeting block;
+  std::vector<Meeting> warps;
+};
+
 struct Fiber {
   ucontext_t context;
   std::unique_ptr<char[]> stack{new char[kStack]};
   State state = State::Done;
-  unsigned mask = 0;  // of the lanes it waits for
+  bool begun = false;  // it waits at the end of a thread for the next one
+  unsigned mask = 0;   // of the lanes it waits for
   Position position;
   std::uint64_t offered[2] = {};  // to the other lanes, by turns
 #if defined(EXECUTOR_TSAN)
@@ -91,6 +99,7 @@ class Machine {
     std::vector<std::size_t> order(blocks);
     for (std::size_t i = 0; i < blocks; ++i) order[i] = i;
     std::shuffle(order.begin(), order.end(), random_);
+    beginning_.arrive();  // of the launch: nothing puts its blocks in order
     for (const std::size_t i : order) {
       const dim3 at(static_cast<unsigned>(i % grid.x), static_cast<unsigned>(i / grid.x % grid.y),
                     static_cast<unsigned>(i / grid.x / grid.y));
@@ -101,26 +110,27 @@ class Machine {
   // ---- for the running thread ----
 
   void wait(State state, unsigned mask) {
-    Fiber& fiber = *fibers_[running_];
-    Meeting& meeting = state == State::AtBlockBarrier ? block_ : warps_[running_ / kWarp];
+    Fiber& fiber = fiber_of(running_);
+    Meeting& meeting =
+        state == State::AtBlockBarrier ? meetings_->block : meetings_->warps[running_ / kWarp];
     const int turn = meeting.turn;
     fiber.state = state;
     fiber.mask = mask;
     meeting.arrive();
-    give_way(fiber, false);
+    give_way(fiber);
     meeting.leave(turn);
   }
 
   std::uint64_t exchange(unsigned mask, std::uint64_t value, int from) {
     const std::size_t warp = running_ / kWarp;
-    const int turn = warps_[warp].turn;
+    const int turn = meetings_->warps[warp].turn;
     if (from < 0 || from >= kWarp || !(mask >> from & 1) ||
         warp * kWarp + static_cast<std::size_t>(from) >= count_) {
       throw BarrierError(std::string(name_) + ": a shuffle from a lane that does not take part");
     }
-    fibers_[running_]->offered[turn] = value;
+    fiber_of(running_).offered[turn] = value;
     wait(State::AtWarpBarrier, mask);
-    return fibers_[warp * kWarp + static_cast<std::size_t>(from)]->offered[turn];
+    return fiber_of(warp * kWarp + static_cast<std::size_t>(from)).offered[turn];
   }
 
   void show_all(std::uint64_t value, const std::function<void(int, std::uint64_t)>& see) {
@@ -154,93 +164,107 @@ class Machine {
  private:
   void run_block(dim3 grid, dim3 block, dim3 at, std::size_t threads) {
     count_ = threads;
-    warps_.assign((threads + kWarp - 1) / kWarp, Meeting{});
-    block_ = Meeting{};
+    shift_ = random_() % fibers_.size();
+    meetings_ = std::make_unique<Meetings>((threads + kWarp - 1) / kWarp);
     for (std::size_t i = 0; i < threads; ++i) {
-      Fiber& fiber = *fibers_[i];
+      Fiber& fiber = fiber_of(i);
       const dim3 thread(static_cast<unsigned>(i % block.x),
                         static_cast<unsigned>(i / block.x % block.y),
                         static_cast<unsigned>(i / block.x / block.y));
       fiber.position = {thread, at, block, grid};
       fiber.state = State::Ready;
-      getcontext(&fiber.context);
-      fiber.context.uc_stack.ss_sp = fiber.stack.get();
-      fiber.context.uc_stack.ss_size = kStack;
-      fiber.context.uc_link = nullptr;
-      makecontext(&fiber.context, &Machine::enter, 0);
+      if (!std::exchange(fiber.begun, true)) begin(fiber);
     }
-    beginning_.arrive();
     std::size_t done = 0;
     std::vector<std::size_t> ready;
     while (done < threads && !error_) {
       ready.clear();
       for (std::size_t i = 0; i < threads; ++i) {
-        if (fibers_[i]->state == State::Ready) ready.push_back(i);
+        if (fiber_of(i).state == State::Ready) ready.push_back(i);
       }
       if (ready.empty() && !release()) stuck();
       std::shuffle(ready.begin(), ready.end(), random_);
       for (const std::size_t i : ready) {
         resume(i);
-        if (fibers_[i]->state == State::Done) ++done;
+        if (fiber_of(i).state == State::Done) ++done;
         if (error_) break;
       }
     }
     end_.leave(0);
-    t_position = nullptr;
-    shared_.clear();
+    clear();
     if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
   }
 
   // Lets those go on whose meeting is complete; false where there is none.
   bool release() {
     bool any = false;
-    for (std::size_t warp = 0; warp < warps_.size(); ++warp) {
+    for (std::size_t warp = 0; warp < meetings_->warps.size(); ++warp) {
       const std::size_t first = warp * kWarp, last = std::min(first + kWarp, count_);
       unsigned waiting = 0, wanted = 0;
       for (std::size_t i = first; i < last; ++i) {
-        if (fibers_[i]->state != State::AtWarpBarrier) continue;
+        if (fiber_of(i).state != State::AtWarpBarrier) continue;
         waiting |= 1u << (i - first);
-        wanted |= fibers_[i]->mask;
+        wanted |= fiber_of(i).mask;
       }
       const unsigned there = last - first < kWarp ? (1u << (last - first)) - 1 : 0xffffffffu;
       if (waiting == 0 || (wanted & there) != waiting) continue;
       for (std::size_t i = first; i < last; ++i) {
-        if (waiting >> (i - first) & 1) fibers_[i]->state = State::Ready;
+        if (waiting >> (i - first) & 1) fiber_of(i).state = State::Ready;
       }
-      warps_[warp].turn ^= 1;
+      meetings_->warps[warp].turn ^= 1;
       any = true;
     }
     if (any) return true;
     for (std::size_t i = 0; i < count_; ++i) {
-      if (fibers_[i]->state != State::AtBlockBarrier) return false;
+      if (fiber_of(i).state != State::AtBlockBarrier) return false;
     }
-    for (std::size_t i = 0; i < count_; ++i) fibers_[i]->state = State::Ready;
-    block_.turn ^= 1;
+    for (std::size_t i = 0; i < count_; ++i) fiber_of(i).state = State::Ready;
+    meetings_->block.turn ^= 1;
     return true;
   }
 
   void stuck() {
     std::size_t at_block = 0, at_warp = 0, gone = 0;
     for (std::size_t i = 0; i < count_; ++i) {
-      const State state = fibers_[i]->state;
+      const State state = fiber_of(i).state;
       at_block += state == State::AtBlockBarrier;
       at_warp += state == State::AtWarpBarrier;
       gone += state == State::Done;
     }
     // What they did has happened before what is freed now.
     end_.leave(0);
-    block_.leave(block_.turn);
-    for (Meeting& warp : warps_) warp.leave(warp.turn);
-    shared_.clear();
-    t_position = nullptr;
+    meetings_->block.leave(meetings_->block.turn);
+    for (Meeting& warp : meetings_->warps) warp.leave(warp.turn);
+    clear();
     throw BarrierError(std::string(name_) + ": " + std::to_string(at_block) +
                        " threads wait at a block's barrier and " + std::to_string(at_warp) +
                        " at a warp's, which the others never reach; " + std::to_string(gone) +
                        " are done");
   }
 
+  // Apart from what calls it: getcontext may return twice, as far as the compiler knows.
+  __attribute__((noinline)) static void begin(Fiber& fiber) {
+    getcontext(&fiber.context);
+    fiber.context.uc_stack.ss_sp = fiber.stack.get();
+    fiber.context.uc_stack.ss_size = kStack;
+    fiber.context.uc_link = nullptr;
+    makecontext(&fiber.context, &Machine::enter, 0);
+  }
+
+  // After a block. Threads that will never end are left where they are.
+  void clear() {
+    for (std::size_t i = 0; i < count_; ++i) {
+      if (fiber_of(i).state != State::Done) fiber_of(i).begun = false;
+    }
+    shared_.clear();
+    t_position = nullptr;
+  }
+
+  // Each block's threads are other fibers: what one fiber does is in order.
+  Fiber& fiber_of(std::size_t thread) { return *fibers_[(thread + shift_) % fibers_.size()]; }
+
   void resume(std::size_t i) {
-    Fiber& fiber = *fibers_[i];
+    Fiber& fiber = fiber_of(i);
     running_ = i;
     t_position = &fiber.position;
 #if defined(__SANITIZE_ADDRESS__)
@@ -257,16 +281,15 @@ class Machine {
 #endif
   }
 
-  void give_way(Fiber& fiber, bool forever) {
+  void give_way(Fiber& fiber) {
 #if defined(__SANITIZE_ADDRESS__)
     void* mine = nullptr;
-    __sanitizer_start_switch_fiber(forever ? nullptr : &mine, stack_, stack_size_);
+    __sanitizer_start_switch_fiber(&mine, stack_, stack_size_);
 #endif
 #if defined(EXECUTOR_TSAN)
     __tsan_switch_to_fiber(tsan_, __tsan_switch_to_fiber_no_sync);
 #endif
     swapcontext(&fiber.context, &scheduler_);
-    (void)forever;
 #if defined(__SANITIZE_ADDRESS__)
     __sanitizer_finish_switch_fiber(mine, &stack_, &stack_size_);
 #endif
@@ -280,10 +303,10 @@ class Machine {
   const char* name_ = "";
   const std::function<void()>* kernel_ = nullptr;
   std::vector<std::unique_ptr<Fiber>> fibers_;
-  std::size_t count_ = 0, running_ = 0;
+  std::size_t count_ = 0, running_ = 0, shift_ = 0;
   ucontext_t scheduler_;
-  std::vector<Meeting> warps_;
-  Meeting block_, beginning_, end_;
+  std::unique_ptr<Meetings> meetings_;
+  Meeting beginning_, end_;
   std::map<const void*, std::unique_ptr<SharedMemory>> shared_;
   std::exception_ptr error_;
 #if defined(__SANITIZE_ADDRESS__)
@@ -305,16 +328,18 @@ void Machine::enter() {
 #if defined(__SANITIZE_ADDRESS__)
   __sanitizer_finish_switch_fiber(nullptr, &m.stack_, &m.stack_size_);
 #endif
-  Fiber& fiber = *m.fibers_[m.running_];
-  m.beginning_.leave(0);
-  try {
-    (*m.kernel_)();
-  } catch (...) {
-    m.error_ = std::current_exception();
+  Fiber& fiber = m.fiber_of(m.running_);
+  for (;;) {
+    m.beginning_.leave(0);
+    try {
+      (*m.kernel_)();
+    } catch (...) {
+      m.error_ = std::current_exception();
+    }
+    m.end_.arrive();
+    fiber.state = State::Done;
+    m.give_way(fiber);
   }
-  m.end_.arrive();
-  fiber.state = State::Done;
-  m.give_way(fiber, true);
 }
 
 }  // namespace

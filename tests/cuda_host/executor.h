@@ -6,7 +6,8 @@
 // one of a few runs. Under AddressSanitizer each block's shared memory is a heap block of its own
 // size, and every array one of its own: an index that is off by one is a report with the kernel's
 // line. Under ThreadSanitizer fibers count as threads that only barriers put in order: a missing
-// barrier is a data race. A barrier that some threads never reach is a BarrierError.
+// barrier is a data race, and so are two blocks at one place. A barrier that some threads never
+// reach is a BarrierError.
 //
 // Shared memory is filled with 0xFF bytes, NaN as floats, before a block begins. Warps are 32
 // threads that run in no particular order between two of their meetings: stricter than a GPU.

@@ -46,6 +46,8 @@ __global__ void divergent() {
 }
 // A shuffle from a lane that is not in the mask.
 __global__ void lonely(float* y) { *y = __shfl_sync(0xffu, 1.0f, 8); }
+// The last thread of a block and the first one of the next write to the same place.
+__global__ void overlapping(int* y) { y[threadIdx.x + blockIdx.x * (blockDim.x - 1)] = 1; }
 // What nobody wrote.
 __global__ void unwritten(float* y) {
   PYNET_SHARED(Tiles, s);
@@ -78,6 +80,7 @@ int run(const char* name) {
   if (is("nothing")) return product_error<Planted::Nothing>() == 0 ? 0 : 3;
   if (is("no-barrier")) return product_error<Planted::NoBarrier>() == 0 ? 0 : 3;
   if (is("out-of-bounds")) return product_error<Planted::OutOfBounds>() == 0 ? 0 : 3;
+  if (is("overlapping")) launch("overlapping", overlapping, 2, 8, reinterpret_cast<int*>(y.data()));
   if (is("divergent")) launch("divergent", divergent, 1, 32);
   if (is("lonely")) launch("lonely", lonely, 1, 8, y.data());
   if (is("unwritten")) {
