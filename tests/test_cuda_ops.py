@@ -20,8 +20,8 @@ from random_cases import random_case
 from pynet import ops as core_ops
 from pynet import reference
 
-SHAPES_PER_OP = {"address": 8, "thread": 2}.get(host_kind(), 40)
-LARGEST = {"address": 3000, "thread": 700}.get(host_kind(), 30_000)  # elements of an array
+SHAPES_PER_OP = {"address": 4, "thread": 2}.get(host_kind(), 30)
+LARGEST = {"address": 1500, "thread": 700}.get(host_kind(), 30_000)  # elements of an array
 MOST_WORK = 4_000_000  # products of a convolution, about
 
 

@@ -28,7 +28,7 @@ thread_local const Position* t_position = nullptr;
 
 namespace {
 
-constexpr std::size_t kStack = std::size_t{256} << 10;
+constexpr std::size_t kStack = std::size_t{64} << 10;
 
 enum class State { Ready, AtBlockBarrier, AtWarpBarrier, Done };
 
