@@ -135,14 +135,14 @@ class Machine {
 
   void show_all(std::uint64_t value, const std::function<void(int, std::uint64_t)>& see) {
     const std::size_t warp = running_ / kWarp;
-    const int turn = warps_[warp].turn;
+    const int turn = meetings_->warps[warp].turn;
     if ((warp + 1) * kWarp > count_) {
       throw BarrierError(std::string(name_) + ": a warp that is not whole");
     }
-    fibers_[running_]->offered[turn] = value;
+    fiber_of(running_).offered[turn] = value;
     wait(State::AtWarpBarrier, 0xffffffffu);
     for (int lane = 0; lane < kWarp; ++lane) {
-      see(lane, fibers_[warp * kWarp + static_cast<std::size_t>(lane)]->offered[turn]);
+      see(lane, fiber_of(warp * kWarp + static_cast<std::size_t>(lane)).offered[turn]);
     }
   }
 
