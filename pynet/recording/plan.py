@@ -73,7 +73,9 @@ class Plan:
         """
         self.network, self.optimizer = network, optimizer
         self.title = f"{type(network).__name__}, {type(optimizer).__name__}, x {x.shape}"
-        self._module = backend.device() if network.device == "cuda" else backend.core()
+        on_device = network.device == "cuda"
+        self._module = backend.device() if on_device else backend.core()
+        self.array_type: type = self._module.DeviceArray if on_device else np.ndarray
         self.recording = self._module.Recording()
         self._labels: list[tuple[str, Any]] = []
         labelled = network.last_layer.op == "softmax_cross_entropy" and t.ndim == 1
@@ -202,7 +204,7 @@ class Plan:
         fed: bool = self.recording.feed(x, t)
         return fed
 
-    def feed_rows(self, x: Array, t: Array, index: Any) -> bool:
+    def feed_rows(self, x: Any, t: Any, index: Any) -> bool:
         """Hand over the rows `index` of x and t; False where `feed` has to do it."""
         fed: bool = self.recording.feed_rows(x, t, index)
         return fed

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from pynet import backend, devices
+from pynet import devices
 from pynet.recording.conditions import Settings, refusal
 from pynet.recording.plan import Check, NotRecordable, Plan, arrays_of_layers
 
@@ -87,7 +87,8 @@ class CapturedStep:
         if (
             plan is not None
             and self._checked
-            and all(self._lies_beside(array) for array in (x, t))
+            and isinstance(x, plan.array_type)
+            and isinstance(t, plan.array_type)
             and isinstance(index, np.ndarray)
             and plan.feed_rows(x, t, index)
         ):
@@ -104,12 +105,6 @@ class CapturedStep:
             self.plan = self._settings = None
             self.refusal = refusal(self.network, self.optimizer)
         return self.plan
-
-    def _lies_beside(self, value: Any) -> bool:
-        """Whether it is an array where the network is."""
-        on_device = backend.on_device(value)
-        there: bool = on_device == (self.network.device == "cuda")
-        return there and devices.is_array(value)
 
     def _eager(self, x: Any, t: Any, check: Check | None) -> float:
         grads = self.network.gradient(x, t)
