@@ -2,7 +2,7 @@
 
 tests/cuda_host/planted.cu has a mistake for each of compute-sanitizer's four tools: memory out of
 bounds, races, a barrier that not all reach, memory that nobody wrote. tests/cuda_host/indices.cu
-goes through the arithmetic of indices and tiles.
+goes through the arithmetic of indices and tiles; bench/cuda/ladder.cu checks its own kernels.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 HOST = ROOT / "tests" / "cuda_host"
 CXX = shutil.which("g++")
+LADDER = "../../bench/cuda/ladder.cu"  # from HOST; it takes memory as on a GPU
 SANITIZERS = ("", "address,undefined", "thread")
 WRONG, STUCK, REPORTED = 3, 4, 66  # exit codes: another result, waiting in vain, a sanitizer's
 pytestmark = pytest.mark.skipif(CXX is None, reason="no g++ to compile the executor with")
@@ -30,8 +31,9 @@ def build(folder: Path, sanitizer: str, source: str) -> Path:
     # ThreadSanitizer would take the scheduler's own work for races.
     of_executor = ["-DEXECUTOR_TSAN"] if sanitizer == "thread" else of_kernels
     objects = []
-    for name, extra in (("executor.cpp", of_executor), (source, of_kernels)):
-        objects.append(folder / f"{name}.o")
+    runtime = [("cuda_runtime.cpp", of_kernels)] if source == LADDER else []
+    for name, extra in (("executor.cpp", of_executor), (source, of_kernels), *runtime):
+        objects.append(folder / f"{Path(name).name}.o")
         command = [CXX, *flags, *extra, "-x", "c++", "-c", HOST / name, "-o", objects[-1]]
         subprocess.run(command, check=True)
     program = folder / "program"
@@ -95,4 +97,10 @@ def test_a_mistake_is_found(run: Run, sanitizer: str, name: str, code: int, text
 @pytest.mark.parametrize("sanitizer", SANITIZERS)
 def test_indices_and_tiles(run: Run, sanitizer: str) -> None:
     code, said = run(sanitizer, "indices.cu")
+    assert code == 0, said
+
+
+@pytest.mark.parametrize("sanitizer", SANITIZERS)
+def test_the_ladder_of_products(run: Run, sanitizer: str) -> None:
+    code, said = run(sanitizer, LADDER, "check")
     assert code == 0, said
