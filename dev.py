@@ -254,7 +254,7 @@ def run(command: List[str], cwd: Optional[str] = None) -> int:
 
 def lint() -> int:
     """Run every check of style and types, and return 0 if all of them pass."""
-    folders = ("csrc", "tests/cpp", "tests/cuda_host", "bench/cpp", "examples")
+    folders = ("csrc", "tests/cpp", "tests/cuda_host", "bench/cpp", "bench/cuda", "examples")
     sources = [name for folder in folders for name in find_files(folder)]
     sources = [name for name in sources if name.endswith((".h", ".cpp", ".cu"))]
     commands = [
