@@ -27,8 +27,7 @@ namespace pynet {
 
 // An array of what Python hands over, or none; may throw a TypeError of its own.
 NdArray as_array(const char* op, const char* name, py::handle object);
-[[noreturn]] void fail_no_array(const char* op, const char* name,
-                                py::handle object);
+[[noreturn]] void fail_no_array(const char* op, const char* name, py::handle object);
 bool is_masked(const NdArray& array);  // whether elements are marked as missing (numpy.ma)
 bool is_contiguous(const NdArray& array);
 void copy_into(const NdArray& to, const NdArray& from);  // of the same shape; converts
