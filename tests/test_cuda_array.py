@@ -137,6 +137,13 @@ def test_rows_by_numbers_on_the_device():
     assert rows.shape == (2, 3)
 
 
+def test_an_array_without_rows_has_none_to_give():
+    none, numbers = pynet.to_device(np.zeros((0, 3))), pynet.to_device(np.array([0]))
+    _ = none[numbers]
+    with pytest.raises(IndexError, match="index"):
+        pynet.synchronize()
+
+
 @pytest.mark.parametrize(
     ("key", "error"),
     [

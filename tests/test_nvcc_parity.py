@@ -22,6 +22,7 @@ from pynet import _core, ops
 # What only one of them has: the processor's instruction sets and threads, the GPU and its arrays.
 OF_CORE = {"isa", "isas", "set_isa", "num_threads", "set_num_threads", "thread_info"}
 OF_CUDA = {"DeviceArray", "device_info", "free_memory", "synchronize", "to_device"}
+OF_CUDA |= {"precision", "set_precision"}
 
 
 @pytest.fixture(params=cuda_modules(), ids=lambda module: module.__name__)

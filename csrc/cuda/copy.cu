@@ -108,6 +108,7 @@ void fill(void* to, Kind kind, double value, index_t n) {
 
 void gather_rows(void* to, const void* from, const std::int64_t* index, index_t rows, index_t row,
                  index_t limit) {
+  if (limit <= 0) return;  // no number is one of a row, which has been reported
   const auto fits = [&](index_t unit) {
     return row % unit == 0 && reinterpret_cast<std::uintptr_t>(to) % unit == 0 &&
            reinterpret_cast<std::uintptr_t>(from) % unit == 0;
