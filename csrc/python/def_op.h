@@ -65,7 +65,7 @@ class Op<function> {
     if (signature_.size() != sizeof...(P)) py::pybind11_fail(name);
     const char* result = std::is_void_v<R>                 ? "None"
                          : std::is_base_of_v<py::tuple, R> ? "tuple"
-                         : std::is_base_of_v<NdArray, R>   ? "array"
+                         : std::is_base_of_v<NdArray, R>   ? kArrayType
                                                            : "float";
     const std::string* text = new std::string(signature_.text() + " -> " + result);
     method_ = PyMethodDef{name, reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(&call)),

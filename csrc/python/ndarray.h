@@ -5,7 +5,7 @@
 //   NdArray: data(), ndim(), shape(i), strides(i), size(), itemsize(), nbytes(), dtype(),
 //   writeable()
 //
-// and of a call: Doing(op), which lives as long as the op's function is at work.
+// its name, kArrayType, and of a call: Doing(op), which lives as long as the op's function works.
 #pragma once
 
 #include <pybind11/numpy.h>
@@ -17,6 +17,7 @@
 namespace pynet {
 namespace py = pybind11;
 using NdArray = py::array;
+constexpr const char* kArrayType = "numpy.ndarray";  // as docstrings name it
 struct Doing {
   explicit Doing(const char*) {}
 };

@@ -61,6 +61,7 @@ class NdArray : public py::object {
 };
 
 using cuda::Doing;
+constexpr const char* kArrayType = "DeviceArray";  // as docstrings name it
 
 NdArray wrap(DeviceArray array);
 Shape shape_of(const DeviceArray& a);
