@@ -13,7 +13,9 @@ set(PYNET_CUDA_FLAGS "--extended-lambda --expt-relaxed-constexpr -fmad=false")
 
 # A language is enabled for the whole file, never inside a function.
 set(PYNET_HAVE_CUDA OFF)
-if(PYNET_BUILD_PYTHON AND NOT PYNET_CUDA STREQUAL "OFF")
+if(PYNET_BUILD_PYTHON AND PYNET_CUDA STREQUAL "AUTO" AND CMAKE_CROSSCOMPILING)
+  message(STATUS "pynet: this build is for another processor, so the module for GPUs is left out")
+elseif(PYNET_BUILD_PYTHON AND NOT PYNET_CUDA STREQUAL "OFF")
   if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)  # or CMake would choose one while it looks at nvcc
     set(CMAKE_CUDA_ARCHITECTURES OFF)
   endif()
