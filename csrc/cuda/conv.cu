@@ -37,40 +37,29 @@ struct GroupShape {
 
 // --- forward -------------------------------------------------------------------------------------
 
-// The filters of a group, tap by tap.
-template <class T>
-struct Filters {
-  using Row = const T*;
-  const T* W;
-  index_t rows, taps;
-  __device__ Filters part(index_t group) const { return {W + group * rows * taps, rows, taps}; }
-  __device__ bool along_k() const { return true; }
-  __device__ Row row(index_t m) const { return W + m * taps; }
-  __device__ T at(Row row, index_t k) const { return row[k]; }
-};
-
 // The windows of the output pixels: tap k of the window of pixel n.
 template <class T>
 struct Windows {
-  struct Column {
+  struct Line {
     const T* image;  // of the sample, from the group's first channel on
     int row, column;
   };
   const T* x;
   GroupShape g;
   __device__ Windows part(index_t group) const { return {x + group * g.C * g.s.H * g.s.W, g}; }
-  __device__ Column column(index_t n) const {
+  static constexpr bool along_k() { return false; }
+  __device__ Line line(index_t n) const {
     const Split at(n, g.by_OW, g.by_OH);
     return {x + at.plane * g.s.C * g.s.H * g.s.W,
             static_cast<int>(at.row * g.s.stride_h - g.s.pad_h),
             static_cast<int>(at.column * g.s.stride_w - g.s.pad_w)};
   }
-  __device__ T at(const Column& of, index_t k) const {
+  __device__ const T* find(const Line& of, index_t k) const {
     const Split tap(k, g.by_FW, g.by_FH);
     const index_t h = of.row + tap.row * g.s.dilation_h;
     const index_t w = of.column + tap.column * g.s.dilation_w;
     const bool inside = 0 <= h && h < g.s.H && 0 <= w && w < g.s.W;
-    return inside ? of.image[(tap.plane * g.s.H + h) * g.s.W + w] : T{0};
+    return inside ? of.image + (tap.plane * g.s.H + h) * g.s.W + w : nullptr;
   }
 };
 
@@ -101,7 +90,7 @@ void run_forward(const char* op, T* y, const T* x, const T* W, const T* b, const
                  bool relu, void* scratch) {
   const GroupShape g(op, s);
   const ProductShape shape = forward_shape(s);
-  run_product<T>(op, shape, Filters<T>{W, shape.M, shape.K}, Windows<T>{x, g},
+  run_product<T>(op, shape, MatrixLines<T>{W, shape.K, 1, shape.M * shape.K}, Windows<T>{x, g},
                  MapStore<T>{y, b, g, relu}, scratch);
 }
 
@@ -152,24 +141,24 @@ void conv2d_max_pool2d_run(const Conv2dMaxPool2dArgs<T>& args, const Tile& tile)
 // Row c of the filters of a group: its taps in all filters, k = (fn * FH + fy) * FW + fx.
 template <class T>
 struct FiltersOfChannels {
-  using Row = index_t;
+  using Line = index_t;
   const T* W;
   GroupShape g;
   __device__ FiltersOfChannels part(index_t group) const {
     return {W + group * g.FN * g.C * g.s.FH * g.s.FW, g};
   }
-  __device__ bool along_k() const { return true; }
-  __device__ Row row(index_t m) const { return m; }
-  __device__ T at(Row c, index_t k) const {
+  static constexpr bool along_k() { return true; }
+  __device__ Line line(index_t m) const { return m; }
+  __device__ const T* find(Line c, index_t k) const {
     const Split tap(k, g.by_FW, g.by_FH);
-    return W[((tap.plane * g.C + c) * g.s.FH + tap.row) * g.s.FW + tap.column];
+    return W + ((tap.plane * g.C + c) * g.s.FH + tap.row) * g.s.FW + tap.column;
   }
 };
 
 // What tap k of the filters brought from input pixel n to the outputs.
 template <class T>
 struct Contributions {
-  struct Column {
+  struct Line {
     const T* dout;  // of the sample, from the group's first filter on
     int row, column;
   };
@@ -178,16 +167,17 @@ struct Contributions {
   __device__ Contributions part(index_t group) const {
     return {dout + group * g.FN * g.s.OH * g.s.OW, g};
   }
-  __device__ Column column(index_t n) const {
+  static constexpr bool along_k() { return false; }
+  __device__ Line line(index_t n) const {
     const Split at(n, g.by_W, g.by_H);
     return {dout + at.plane * g.s.FN * g.s.OH * g.s.OW, at.row, at.column};
   }
-  __device__ T at(const Column& of, index_t k) const {
+  __device__ const T* find(const Line& of, index_t k) const {
     const Split tap(k, g.by_FW, g.by_FH);
     const index_t oy = output_of(of.row, tap.row, g.s.stride_h, g.s.pad_h, g.s.dilation_h, g.s.OH);
     const index_t ox =
         output_of(of.column, tap.column, g.s.stride_w, g.s.pad_w, g.s.dilation_w, g.s.OW);
-    return oy < 0 || ox < 0 ? T{0} : of.dout[(tap.plane * g.s.OH + oy) * g.s.OW + ox];
+    return oy < 0 || ox < 0 ? nullptr : of.dout + (tap.plane * g.s.OH + oy) * g.s.OW + ox;
   }
 };
 
@@ -230,23 +220,23 @@ void conv2d_dx_run(const Conv2dDxArgs<T>& args, const Tile& tile) {
 // Map m of a group, over the pixels of all samples.
 template <class T>
 struct Maps {
-  using Row = const T*;
+  using Line = const T*;
   const T* dout;
   GroupShape g;
   __device__ Maps part(index_t group) const { return {dout + group * g.FN * g.s.OH * g.s.OW, g}; }
-  __device__ bool along_k() const { return true; }
-  __device__ Row row(index_t m) const { return dout + m * g.s.OH * g.s.OW; }
-  __device__ T at(Row row, index_t k) const {
+  static constexpr bool along_k() { return true; }
+  __device__ Line line(index_t m) const { return dout + m * g.s.OH * g.s.OW; }
+  __device__ const T* find(Line row, index_t k) const {
     const std::uint32_t line = g.by_OW.quotient(static_cast<std::uint32_t>(k));
     const index_t image = g.by_OH.quotient(line), pixels = g.s.OH * g.s.OW;
-    return row[image * g.s.FN * pixels + (k - image * pixels)];
+    return row + image * g.s.FN * pixels + (k - image * pixels);
   }
 };
 
 // Tap n of the filters, over the windows of all output pixels.
 template <class T>
 struct TapsOfWindows {
-  struct Column {
+  struct Line {
     const T* x;  // the channel of the tap, in the first sample
     int row, column;
   };
@@ -255,16 +245,17 @@ struct TapsOfWindows {
   __device__ TapsOfWindows part(index_t group) const {
     return {x + group * g.C * g.s.H * g.s.W, g};
   }
-  __device__ Column column(index_t n) const {
+  static constexpr bool along_k() { return true; }
+  __device__ Line line(index_t n) const {
     const Split tap(n, g.by_FW, g.by_FH);
     return {x + tap.plane * g.s.H * g.s.W, static_cast<int>(tap.row * g.s.dilation_h - g.s.pad_h),
             static_cast<int>(tap.column * g.s.dilation_w - g.s.pad_w)};
   }
-  __device__ T at(const Column& of, index_t k) const {
+  __device__ const T* find(const Line& of, index_t k) const {
     const Split at(k, g.by_OW, g.by_OH);
     const index_t h = of.row + at.row * g.s.stride_h, w = of.column + at.column * g.s.stride_w;
     const bool inside = 0 <= h && h < g.s.H && 0 <= w && w < g.s.W;
-    return inside ? of.x[(at.plane * g.s.C * g.s.H + h) * g.s.W + w] : T{0};
+    return inside ? of.x + (at.plane * g.s.C * g.s.H + h) * g.s.W + w : nullptr;
   }
 };
 

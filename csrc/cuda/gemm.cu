@@ -6,27 +6,6 @@ namespace pynet::cuda {
 namespace {
 
 template <class T>
-struct LeftMatrix {
-  using Row = const T*;
-  const T* A;
-  index_t row_step, step, batch;
-  __device__ LeftMatrix part(index_t i) const { return {A + i * batch, row_step, step, batch}; }
-  __device__ bool along_k() const { return step == 1; }
-  __device__ Row row(index_t m) const { return A + m * row_step; }
-  __device__ T at(Row row, index_t k) const { return row[k * step]; }
-};
-
-template <class T>
-struct RightMatrix {
-  using Column = const T*;
-  const T* B;
-  index_t step, column_step, batch;
-  __device__ RightMatrix part(index_t i) const { return {B + i * batch, step, column_step, batch}; }
-  __device__ Column column(index_t n) const { return B + n * column_step; }
-  __device__ T at(Column column, index_t k) const { return column[k * step]; }
-};
-
-template <class T>
 struct ProductStore {
   T* C;
   const T* bias;
@@ -56,8 +35,8 @@ Work gemm_plan(const GemmArgs<T>& args) {
 }
 template <class T>
 void gemm_run(const GemmArgs<T>& args, const Tile& tile) {
-  const LeftMatrix<T> A{args.A, args.A_row, args.A_col, args.A_batch};
-  const RightMatrix<T> B{args.B, args.B_row, args.B_col, args.B_batch};
+  const MatrixLines<T> A{args.A, args.A_row, args.A_col, args.A_batch};
+  const MatrixLines<T> B{args.B, args.B_col, args.B_row, args.B_batch};
   const ProductStore<T> C{args.C,     args.bias, args.C_row, args.C_batch,
                           args.alpha, args.beta, args.relu};
   run_product<T>("gemm", shape_of(args), A, B, C, tile.shared);

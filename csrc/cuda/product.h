@@ -3,12 +3,12 @@
 // A block computes a tile of C. Step by step along K it brings a strip of A and one of B into
 // shared memory, while the numbers of the next step are already on their way into registers; each
 // thread multiplies a few rows by a few columns, so that a number from shared memory serves several
-// products. What A, B and C are is up to three small structs: a matrix, the windows of an image.
+// products. What A and B are is up to two small structs, lines along K as in product_matrix.h:
+// those of a matrix, or the windows of an image. A third one says what becomes of a sum, put(m, n,
+// sum).
 //
-//   A: Row row(m), T at(row, k);  B: Column column(n), T at(column, k);  C: void put(m, n, sum)
-//
-// Each is asked for its share of a batch or of a group by part(i). Tiles and the chunks of a long K
-// follow from the shape alone, so the bits of a result do not depend on the GPU.
+// Tiles and the chunks of a long K follow from the shape alone, so the bits of a result do not
+// depend on the GPU.
 #pragma once
 
 #include "cuda/lane.h"

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cuda/device.h"
+#include "cuda/product_matrix.h"
 
 namespace pynet::cuda {
 
@@ -87,8 +88,8 @@ struct Feed {
   int t, b_column;
   bool along, column_there;
   index_t rows_left, end;  // rows of A from the tile's first on; the chunk's last step of K, + 1
-  typename A::Row rows[Tile::kOfA];
-  typename B::Column column;
+  typename A::Line rows[Tile::kOfA];
+  typename B::Line column;
   T next_a[Tile::kOfA], next_b[Tile::kOfB];
 
   PYNET_INLINE Feed(const ProductShape& s, const BlockPlace& place, const A& a_of, const B& b_of)
@@ -100,22 +101,23 @@ struct Feed {
     PYNET_UNROLL
     for (int i = 0; i < Tile::kOfA; ++i) {
       const int row = Tile::a_row(t, i, along);
-      rows[i] = a.row(row < rows_left ? place.m0 + row : 0);
+      rows[i] = a.line(row < rows_left ? place.m0 + row : 0);
     }
     column_there = place.n0 + b_column < s.N;
-    column = b.column(column_there ? place.n0 + b_column : 0);
+    column = b.line(column_there ? place.n0 + b_column : 0);
   }
 
   PYNET_INLINE void fetch(index_t k0) {
     PYNET_UNROLL
     for (int i = 0; i < Tile::kOfA; ++i) {
       const index_t k = k0 + Tile::a_step(t, i, along);
-      next_a[i] = Tile::a_row(t, i, along) < rows_left && k < end ? a.at(rows[i], k) : T{0};
+      next_a[i] =
+          Tile::a_row(t, i, along) < rows_left && k < end ? value_at(a.find(rows[i], k)) : T{0};
     }
     PYNET_UNROLL
     for (int i = 0; i < Tile::kOfB; ++i) {
       const index_t k = k0 + Tile::b_step(t, i);
-      next_b[i] = column_there && k < end ? b.at(column, k) : T{0};
+      next_b[i] = column_there && k < end ? value_at(b.find(column, k)) : T{0};
     }
   }
 

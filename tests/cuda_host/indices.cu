@@ -284,18 +284,7 @@ void blocks_of_a_product() {
 // --- products ------------------------------------------------------------------------------------
 
 // Matrices (parts, rows, columns) of small integers: every sum is exact.
-struct Matrix {
-  using Row = const float*;
-  using Column = const float*;
-  const float* p;
-  index_t row_step, step, size;
-  bool along;
-  Matrix part(index_t i) const { return {p + i * size, row_step, step, size, along}; }
-  bool along_k() const { return along; }
-  Row row(index_t m) const { return p + m * row_step; }
-  Column column(index_t n) const { return p + n * row_step; }
-  float at(const float* begin, index_t k) const { return begin[k * step]; }
-};
+using Matrix = MatrixLines<float>;
 struct Store {
   float* p;
   index_t rows, columns;
@@ -315,8 +304,8 @@ void product(const ProductShape& s, index_t chunks, bool along, const Run& run) 
   const std::vector<float> a = numbers(s.parts * s.M * s.K, 1), b = numbers(s.parts * s.K * s.N, 3);
   std::vector<float> c(static_cast<std::size_t>(s.parts * s.M * s.N)), partial;
   partial.resize(c.size() * static_cast<std::size_t>(chunks));
-  const Matrix A{a.data(), along ? s.K : 1, along ? 1 : s.M, s.M * s.K, along};
-  const Matrix B{b.data(), 1, s.N, s.K * s.N, false};
+  const Matrix A{a.data(), along ? s.K : 1, along ? 1 : s.M, s.M * s.K};
+  const Matrix B{b.data(), 1, s.N, s.K * s.N};
   const Store C{c.data(), s.M, s.N};
   const index_t blocks = s.parts * ceil_div(s.M, Tile::BM) * ceil_div(s.N, Tile::BN);
   run(s, dim3(static_cast<unsigned>(blocks), static_cast<unsigned>(chunks)),
@@ -328,8 +317,8 @@ void product(const ProductShape& s, index_t chunks, bool along, const Run& run) 
       for (index_t n = 0; n < s.N; ++n) {
         float sum = 0;
         for (index_t k = 0; k < s.K; ++k)
-          sum +=
-              A.part(part).at(A.part(part).row(m), k) * B.part(part).at(B.part(part).column(n), k);
+          sum += *A.part(part).find(A.part(part).line(m), k) *
+                 *B.part(part).find(B.part(part).line(n), k);
         EXPECT(c[static_cast<std::size_t>((part * s.M + m) * s.N + n)] == sum);
       }
 }
