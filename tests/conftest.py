@@ -1,8 +1,8 @@
 """Options and hooks of all tests.
 
 `pytest --book-map` writes docs/book_map.md anew, with what the tests have measured. Tests of the
-CUDA sources on the processor are there when PYNET_CUDA_HOST names a build of tests/cuda_host, those
-of the module for GPUs when pynet._cuda is built.
+CUDA sources are there when PYNET_CUDA_HOST names a build of tests/cuda_host or PYNET_CUDA_TESTS the
+GPU (device_ops.py), those of the module for GPUs when pynet._cuda is built.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ PROPERTY = "book map "
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
     """Leave out what needs a build of minutes: `.ci/run cuda_host cuda` makes it and runs them."""
-    name, host = collection_path.name, bool(os.environ.get("PYNET_CUDA_HOST"))
+    name = collection_path.name
+    host = bool(os.environ.get("PYNET_CUDA_HOST") or os.environ.get("PYNET_CUDA_TESTS"))
     if name.startswith("test_cuda_") and not host:
         return "from device_ops import" in collection_path.read_text("utf-8") or None
     if name == "test_nvcc_parity.py" and not host:
@@ -39,11 +40,19 @@ def sees_gpu() -> bool | None:
         return None
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if os.environ.get("PYNET_CUDA_TESTS"):
+        of_executor = [item for item in items if item.get_closest_marker("executor")]
+        items[:] = [item for item in items if item not in of_executor]
+        config.hook.pytest_deselected(items=of_executor)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--book-map", action="store_true", help="write docs/book_map.md anew")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "executor: asks what only the executor can be made to do")
     if config.getoption("--book-map") and not hasattr(config, "workerinput"):
         config.pluginmanager.register(Writer())
 

@@ -1,7 +1,10 @@
 """The ops of the CUDA build with NumPy's arrays: each call copies them to the device and back.
 
-ops = DeviceOps(module)          # pynet._cuda, or _cuda_host, whose device is the processor
+ops = DeviceOps(device_module())  # pynet._cuda, or _cuda_host, whose device is the processor
 y = ops.relu(x)
+
+PYNET_CUDA_HOST names a build of tests/cuda_host. PYNET_CUDA_TESTS=gpu takes the GPU instead, and
+fails where there is none; PYNET_CUDA_TESTS=gpu-small takes few and small cases there.
 """
 
 from __future__ import annotations
@@ -20,10 +23,19 @@ import pytest
 from pynet import backend
 
 
-def host_kind() -> str:
-    """How those sources were compiled: plain, coverage, address or thread."""
+def kind() -> str:
+    """What the tests run on: gpu, gpu-small, or an executor: plain, coverage, address, thread."""
+    asked = os.environ.get("PYNET_CUDA_TESTS")
+    if asked:
+        if asked not in ("gpu", "gpu-small"):
+            raise RuntimeError(f"PYNET_CUDA_TESTS: expected gpu or gpu-small, got {asked!r}")
+        return asked
     name = os.path.basename(os.path.normpath(os.environ.get("PYNET_CUDA_HOST", "")))
     return name if name in ("coverage", "address", "thread") else "plain"
+
+
+def on_gpu() -> bool:
+    return kind().startswith("gpu")
 
 
 def host_module() -> ModuleType:
@@ -36,11 +48,22 @@ def host_module() -> ModuleType:
     return import_module("_cuda_host")
 
 
+def device_module() -> ModuleType:
+    """What the tests run on; RuntimeError where it is not there."""
+    if not on_gpu():
+        return host_module()
+    module = import_module("pynet._cuda")
+    info = module.device_info()
+    if not info["present"]:
+        raise RuntimeError(f"PYNET_CUDA_TESTS: expected a GPU, got none: {info['reason']}")
+    return module
+
+
 @pytest.fixture(scope="module", name="device")
-def on_host_module() -> Iterator[ModuleType]:
-    """That module in the place of pynet._cuda."""
+def on_device_module() -> Iterator[ModuleType]:
+    """That module as the one that pynet computes with."""
     before = backend._device, backend._device_array
-    module = host_module()
+    module = device_module()
     backend.use_device(module)
     yield module
     backend._device, backend._device_array = before

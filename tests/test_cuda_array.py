@@ -1,6 +1,6 @@
 """`DeviceArray`: what it can do, and what it refuses.
 
-With the executor of tests/cuda_host.
+With the executor of tests/cuda_host, or on a GPU.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import pickle
 
 import numpy as np
 import pytest
-from device_ops import on_host_module
+from device_ops import on_device_module
 
 import pynet
 from pynet import ops
 
 pytestmark = pytest.mark.usefixtures("device")
-device = on_host_module
+device = on_device_module
 
 
 def draw(*shape, dtype=np.float32):

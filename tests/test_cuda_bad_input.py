@@ -15,7 +15,7 @@ import pytest
 import test_bad_input
 from bad_input_specimens import specimen
 from bad_inputs import OUTPUTS, calls, may_be_none
-from device_ops import DeviceOps, host_module
+from device_ops import DeviceOps, device_module
 from test_bad_input import LABELS, NO_OUTPUT, TOO_LARGE, Subject, memory_of
 
 from pynet import _core, ops
@@ -26,7 +26,7 @@ Failure = tuple[type[Exception], str] | None
 
 @pytest.fixture(scope="module")
 def module() -> ModuleType:
-    return host_module()
+    return device_module()
 
 
 def fits(a: Any) -> bool:

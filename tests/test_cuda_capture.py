@@ -1,6 +1,6 @@
 """pynet.capture on the device: a graph that is replayed is the eager step, bit for bit.
 
-With the executor of tests/cuda_host, where a graph is the list of what its stream was told to do.
+On the executor of tests/cuda_host a graph is the list of what its stream was told to do.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import threading
 
 import numpy as np
 import pytest
-from device_ops import on_host_module
+from device_ops import on_device_module
 
 import pynet
 from pynet.layers import (
@@ -38,7 +38,7 @@ from tests.capture_cases import N, batches, eager, small
 from tests.layer_cases import LAYERS
 
 pytestmark = pytest.mark.usefixtures("device")
-device = on_host_module
+device = on_device_module
 
 IN_NUMPY = {"PRelu", "PRelu of 4-D", "RRelu"}
 NOT_RECORDED = {"ChannelDropout", "TransposedConvolution"}  # they read an array made in Python
@@ -269,8 +269,8 @@ def test_another_thread_and_another_algorithm(device):
 def test_a_step_that_waits_after_each_launch():
     code = """
 from test_cuda_capture import *
-from device_ops import host_module
-pynet.backend.use_device(host_module())
+from device_ops import device_module
+pynet.backend.use_device(device_module())
 print(check(small, Adam, batches((5,), 3)).replays)
 """
     result = subprocess.run(

@@ -1,6 +1,6 @@
 """How other libraries take a `DeviceArray`, and how theirs are taken.
 
-With the executor of tests/cuda_host.
+With the executor of tests/cuda_host, or on a GPU.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ import gc
 
 import numpy as np
 import pytest
-from device_ops import on_host_module
+from device_ops import on_device_module
 from test_cuda_array import draw, equal
 
 import pynet
 from pynet import ops
 
 pytestmark = pytest.mark.usefixtures("device")
-device = on_host_module
+device = on_device_module
 
 CUDA = 2  # DLPack's number of the kind of device
 

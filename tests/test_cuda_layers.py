@@ -1,13 +1,13 @@
 """Layers, losses, optimizers and hooks compute on the device what they compute on the CPU.
 
-With the executor of tests/cuda_host, and the tables of cases that the tests of the CPU have.
+On the executor of tests/cuda_host or a GPU, with the tables of cases that the CPU's tests have.
 """
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from device_ops import on_host_module
+from device_ops import on_device_module
 from hook_cases import draw as draw_params
 from layer_cases import F32, F64, LAYERS, close, draw, nested
 from loss_cases import CASES, drawn
@@ -19,7 +19,7 @@ from pynet.params import GradStore, ParamStore
 from pynet.penalties import L1, L2, Elastic
 
 pytestmark = pytest.mark.usefixtures("device")
-device = on_host_module
+device = on_device_module
 
 IN_NUMPY = ("PRelu", "PRelu of 4-D", "RRelu")
 both_dtypes = pytest.mark.parametrize("dtype", [F32, F64])

@@ -1,6 +1,6 @@
 """Networks on the device: what they compute, and how they are moved, copied and stored.
 
-With the executor of tests/cuda_host.
+With the executor of tests/cuda_host, or on a GPU.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import pickle
 
 import numpy as np
 import pytest
-from device_ops import on_host_module
+from device_ops import on_device_module
 from layer_cases import F32, F64, close
 from network_cases import NETS, batch, every_net, make, small_deep
 
@@ -23,7 +23,7 @@ from pynet.optimizers import Adam
 from pynet.penalties import Elastic
 
 pytestmark = pytest.mark.usefixtures("device")
-device = on_host_module
+device = on_device_module
 
 
 @pytest.fixture

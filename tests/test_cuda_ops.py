@@ -1,4 +1,4 @@
-"""Every op of the CUDA sources, on the executor of tests/cuda_host, by the reference.
+"""Every op of the CUDA sources, on the executor of tests/cuda_host or a GPU, by the reference.
 
 The same tables of cases as for the compiled core (tests/test_ops.py), the same bounds. A sanitizer
 looks at every access: what it would find in large arrays, it finds in small ones.
@@ -14,20 +14,25 @@ import pytest
 import test_ops
 from bounds import assert_close, call, expected
 from cases import DTYPES, EXACT_OPS, OP_CASES, Case
-from device_ops import DeviceOps, host_kind, host_module
+from device_ops import DeviceOps, device_module, kind
 from random_cases import random_case
 
 from pynet import ops as core_ops
 from pynet import reference
 
-SHAPES_PER_OP = {"address": 4, "thread": 2}.get(host_kind(), 30)
-LARGEST = {"address": 1500, "thread": 700}.get(host_kind(), 30_000)  # elements of an array
-MOST_WORK = 4_000_000  # products of a convolution, about
+SHAPES_PER_OP = {"address": 4, "thread": 2, "gpu-small": 2}.get(kind(), 30)
+LARGEST = {  # elements of an array
+    "address": 1500,
+    "thread": 700,
+    "gpu-small": 700,
+    "gpu": 1 << 40,  # all cases, as on the processor
+}.get(kind(), 30_000)
+MOST_WORK = 1 << 60 if kind() == "gpu" else 4_000_000  # products of a convolution, about
 
 
 @pytest.fixture(scope="module")
 def ops() -> DeviceOps:
-    return DeviceOps(host_module())
+    return DeviceOps(device_module())
 
 
 def size(inputs: Any) -> int:

@@ -1,4 +1,4 @@
-"""Products and convolutions on tensor cores: float32 read with fewer digits (the executor's cores).
+"""Products and convolutions on tensor cores, or the executor's: float32 read with fewer digits.
 
 Numbers with few digits are exact in every precision, so there the answer is one. On random numbers
 the error is bounded by the digits that are left: 2^-11 of each factor in TF32, 2^-8 in bfloat16; in
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from device_ops import DeviceOps, host_module
+from device_ops import DeviceOps, device_module
 
 from pynet import reference
 
@@ -22,7 +22,7 @@ SHAPES = [(1, 1, 1), (17, 9, 33), (64, 64, 16), (65, 130, 40), (5, 200, 300)]
 
 @pytest.fixture(scope="module")
 def ops() -> DeviceOps:
-    return DeviceOps(host_module())
+    return DeviceOps(device_module())
 
 
 @pytest.fixture(params=ERROR)

@@ -1,7 +1,7 @@
 """Streams, errors, forks and memory of the CUDA module, on the executor of tests/cuda_host.
 
 PYNET_EXECUTOR_FAIL=cudaMalloc=719 lets a call of the CUDA runtime fail, PYNET_EXECUTOR_MEMORY says
-how much memory there is.
+how much memory there is: a GPU knows neither.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from device_ops import host_module
+from device_ops import device_module
 
 import pynet
 
@@ -25,7 +25,7 @@ X = np.arange(6, dtype=np.float32).reshape(2, 3)
 
 @pytest.fixture
 def cuda() -> Iterator[ModuleType]:
-    module = host_module()
+    module = device_module()
     gc.collect()
     yield module
     module.release_memory()
@@ -45,6 +45,7 @@ def caught(call: Callable[[], Any]) -> pynet.CudaError:
 # --- errors --------------------------------------------------------------------------------------
 
 
+@pytest.mark.executor
 def test_an_error_names_op_code_and_text(cuda: ModuleType, monkeypatch: Any) -> None:
     x = cuda.to_device(X)
     fail(monkeypatch, cudaMemcpyAsync=1)
@@ -59,6 +60,7 @@ def test_an_error_names_op_code_and_text(cuda: ModuleType, monkeypatch: Any) -> 
     np.testing.assert_array_equal(cuda.relu(x).to_numpy(), X)
 
 
+@pytest.mark.executor
 @pytest.mark.parametrize(
     ("call", "code", "text"),
     [
@@ -76,6 +78,7 @@ def test_an_op_that_fails_names_itself(
         cuda.relu(x)
 
 
+@pytest.mark.executor
 @pytest.mark.parametrize("code", [214, 700, 719])
 def test_an_error_that_nothing_repairs_says_so(
     cuda: ModuleType, monkeypatch: Any, code: int
@@ -89,6 +92,7 @@ def test_an_error_that_nothing_repairs_says_so(
 # --- what the device is --------------------------------------------------------------------------
 
 
+@pytest.mark.executor
 @pytest.mark.parametrize(
     ("code_of", "reason"),
     [
@@ -113,12 +117,14 @@ def test_why_there_is_no_device(
     assert info["reason"] == reason
 
 
+@pytest.mark.executor
 def test_a_device_that_is_there(cuda: ModuleType) -> None:
     info = cuda.device_info()
     assert info["present"] and info["code"] == 0
     assert info["compute_capability"] == (8, 0)
 
 
+@pytest.mark.executor
 def test_a_thread_without_a_device_says_why(cuda: ModuleType, monkeypatch: Any) -> None:
     fail(monkeypatch, cudaGetDeviceCount=100)
     (text,) = in_threads(1, lambda: str(caught(lambda: cuda.to_device(X))))
@@ -230,6 +236,7 @@ def test_memory_is_taken_again_by_its_own_thread_alone(cuda: ModuleType) -> None
     assert mine not in in_threads(2, place)
 
 
+@pytest.mark.executor
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_out_of_memory_says_what_was_asked_and_what_was_free(
     cuda: ModuleType, monkeypatch: Any, dtype: Any
@@ -249,6 +256,7 @@ def test_out_of_memory_says_what_was_asked_and_what_was_free(
     assert cuda.empty(shape, dtype).shape == shape
 
 
+@pytest.mark.executor
 def test_out_of_memory_for_scratch(cuda: ModuleType, monkeypatch: Any) -> None:
     x = cuda.to_device(np.ones(5000, np.float32))
     cuda.release_memory()
@@ -259,6 +267,7 @@ def test_out_of_memory_for_scratch(cuda: ModuleType, monkeypatch: Any) -> None:
     assert str(error.value).endswith("bytes on the GPU, which has 10 free")
 
 
+@pytest.mark.executor
 def test_what_the_pool_keeps_is_given_back_before_that(cuda: ModuleType, monkeypatch: Any) -> None:
     cuda.release_memory()
     used = cuda.memory()["in_use"]
@@ -270,9 +279,10 @@ def test_what_the_pool_keeps_is_given_back_before_that(cuda: ModuleType, monkeyp
 # --- fork ----------------------------------------------------------------------------------------
 
 FORK = """
-import os, sys
+import importlib, os, sys
 sys.path.insert(0, {folder!r})
-import numpy as np, pynet, _cuda_host as cuda
+import numpy as np, pynet
+cuda = importlib.import_module({name!r})
 x = cuda.to_device(np.ones(3, np.float32))
 child = os.fork()
 if child == 0:
@@ -293,7 +303,7 @@ print("parent", cuda.relu(x).to_numpy().tolist())
 
 def test_a_fork_is_refused_in_words(cuda: ModuleType) -> None:
     folder = str(cuda.__file__).rsplit("/", 1)[0]
-    command = [sys.executable, "-c", FORK.format(folder=folder)]
+    command = [sys.executable, "-c", FORK.format(folder=folder, name=cuda.__name__)]
     lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
     words = (
         "this process is a fork of one that has used it: start processes with multiprocessing's "

@@ -1,6 +1,6 @@
 """Trainer and `pynet train` with a network on the device.
 
-With the executor of tests/cuda_host.
+With the executor of tests/cuda_host, or on a GPU.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from cli_cases import write_npz
-from device_ops import on_host_module
+from device_ops import on_device_module
 from layer_cases import F32, F64
 from trainer_cases import samples
 
@@ -22,7 +22,7 @@ from pynet.optimizers import SGD, Adam, MovingAverage
 from pynet.trainer import Trainer
 
 pytestmark = pytest.mark.usefixtures("device")
-device = on_host_module
+device = on_device_module
 N = 40
 
 
@@ -241,10 +241,10 @@ def train(*arguments):
     )
 
 
-def test_train_on_the_device_and_go_on_elsewhere(bars, capsys):
+def test_train_on_the_device_and_go_on_elsewhere(bars, capsys, device):
     assert train("--epochs", "1", "--device", "cuda") == 0
     out = capsys.readouterr().out
-    assert "device cuda: executor on the CPU\n" in out and "call by call" not in out
+    assert f"device cuda: {device.device_info()['name']}\n" in out and "call by call" not in out
     assert main(["eval"]) == 0
     assert main(["train", "--resume", "out", "--epochs", "2", "--device", "cpu"]) == 0
     assert "device cuda" not in capsys.readouterr().out
