@@ -139,7 +139,20 @@ def test_calls_that_one_kernel_makes_become_one():
     assert "batch_norm + relu" in kernels
     assert "gemm + relu" in kernels
     assert kernels.count("max_pool2d_backward + relu_backward") == 2
+    assert "softmax_cross_entropy + softmax_cross_entropy_backward" in kernels
     assert "relu" not in kernels
+
+
+@pytest.mark.parametrize("classes", [20, 65, 100])
+def test_gaps_between_the_gradients_stay_zero(classes):
+    """Scores of the size of the gradients must not have lain where these are."""
+    net, optimizer, other, other_optimizer = twins(
+        lambda: Network([Affine.sized(classes)], input_dim=(5,)), Adam
+    )
+    step = pynet.capture(net, optimizer)
+    data = batches((5,), 3)
+    assert [step(x, t) for x, t in data] == eager(other, other_optimizer, data)
+    assert step.replays > 0, step.refusal
 
 
 def test_integers_lists_and_strides_are_batches_too():

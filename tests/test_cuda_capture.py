@@ -99,6 +99,24 @@ def test_every_optimizer_with_a_rate_that_changes(cls):
         assert step.replays == 4
 
 
+@pytest.mark.parametrize("classes", [3, 70, 1000, 1500, 8200])
+@pytest.mark.parametrize("soft", [False, True])
+def test_the_loss_with_its_gradient(classes, soft):
+    """One call that reads the scores once, in each of the ways that rows are held."""
+    rng = np.random.default_rng(classes)
+    targets = [rng.integers(0, classes, N) for _ in range(5)]
+    if soft:
+        targets = [np.eye(classes)[t] * 0.75 for t in targets]
+    inputs = [x for x, _ in batches((5,), 3, count=5)]
+    step = check(
+        lambda: Network([Affine.sized(classes)], SoftmaxWithLoss(), input_dim=(5,)),
+        SGD,
+        list(zip(inputs, targets, strict=True)),
+    )
+    kernels = [call.kernel for call in step.plan.calls]
+    assert "softmax_cross_entropy + softmax_cross_entropy_backward" in kernels
+
+
 @pytest.mark.parametrize(
     ("loss", "targets"),
     [

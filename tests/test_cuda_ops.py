@@ -129,6 +129,17 @@ def test_arrays_at_any_address(
         assert aligned == not_aligned, str(case)
 
 
+def test_rows_beyond_the_largest_grid(ops: DeviceOps) -> None:
+    """A warp takes several rows then, one after the other."""
+    N, D = 16384 + 9, 65
+    rng = np.random.default_rng(5)
+    x, t = rng.standard_normal((N, D)).astype(np.float32), rng.integers(0, D, N)
+    for actual, exact in zip(
+        ops.softmax_cross_entropy(x, t), reference.softmax_cross_entropy(x, t), strict=True
+    ):
+        np.testing.assert_allclose(actual, exact, rtol=1e-5)
+
+
 class TestAsOnTheCore:
     """Tests of the core with the device's ops in their place, on a few cases."""
 

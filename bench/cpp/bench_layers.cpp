@@ -85,7 +85,8 @@ void softmax_cross_entropy(benchmark::State& state) {
   std::vector<std::int64_t> t(static_cast<std::size_t>(N));
   for (index_t n = 0; n < N; ++n) t[static_cast<std::size_t>(n)] = n % D;
   double loss = 0;
-  const SoftmaxCrossEntropyArgs<float> args{y.data(), &loss, x.data(), t.data(), nullptr, N, D};
+  const SoftmaxCrossEntropyArgs<float> args{y.data(), &loss, x.data(), t.data(), nullptr,
+                                            N,        D,     nullptr,  0};
   measure(state, 2 * N * D, [&] { launch(kernels().softmax_cross_entropy, args); });
 }
 void scores(benchmark::internal::Benchmark* b) {

@@ -91,7 +91,7 @@ int main(int argc, char** argv) {
   counted("max_pool2d", k.max_pool2d, MaxPool2dArgs<float>{p, arg.data(), a, pool});
   counted("gemm", k.gemm, product(score, p, false, W2, false, N, K, D));
   counted("softmax_cross_entropy", k.softmax_cross_entropy,
-          SoftmaxCrossEntropyArgs<float>{y, &loss, score, t.data(), nullptr, N, K});
+          SoftmaxCrossEntropyArgs<float>{y, &loss, score, t.data(), nullptr, N, K, nullptr, 0});
   counted("softmax_cross_entropy_backward", k.softmax_cross_entropy_backward,
           SoftmaxCrossEntropyBackwardArgs<float>{score, y, t.data(), nullptr, N, K, 1.0});
   counted("gemm_dW", k.gemm, product(dW2, p, true, score, false, D, K, N));

@@ -1,4 +1,4 @@
-// Softmax and cross entropy in one pass over the scores.
+// Softmax and cross entropy in one pass over the scores, and the gradient if it is asked for.
 //
 // A row's loss is log(sum(exp(x - m))) + (m - x[label]): near m nothing cancels, and -inf at the
 // label makes it +inf.
@@ -16,6 +16,42 @@ PYNET_INLINE index_t clamp_label(std::int64_t label, index_t D) {
   return min_of<index_t>(max_of<index_t>(label, 0), D - 1);
 }
 
+// dx of a row's probabilities y, which may lie in the same place; t where there are no labels.
+template <class T>
+PYNET_INLINE void gradient_row(T* dx, const T* y, const std::int64_t* label, const T* t, T scale,
+                               index_t D) {
+  if (label) {
+    const index_t at = clamp_label(*label, D);
+    const T there = scale * (y[at] - 1);
+    for_vectors<T>(0, D,
+                   [&](index_t j, auto lanes) { lanes.store(dx + j, scale * lanes.load(y + j)); });
+    dx[at] = there;
+  } else {
+    const T sum = row_sum<T>(D, [&](index_t j, auto lanes) { return lanes.load(t + j); });
+    for_vectors<T>(0, D, [&](index_t j, auto lanes) {
+      lanes.store(dx + j, scale * (lanes.load(y + j) * sum - lanes.load(t + j)));
+    });
+  }
+}
+
+template <class T>
+PYNET_INLINE T scale_of(double scale, index_t N) {
+  return static_cast<T>(scale / static_cast<double>(N));
+}
+
+// Softmax of row n, and what is wanted of it.
+template <class T>
+PYNET_INLINE LogSum<T> forward_row(const SoftmaxCrossEntropyArgs<T>& args, index_t n) {
+  const index_t at = n * args.D;
+  T* y = (args.y ? args.y : args.dx) + at;
+  const LogSum<T> row = softmax_row(y, args.x + at, args.D);
+  if (args.dx) {
+    gradient_row(args.dx + at, y, args.labels ? args.labels + n : nullptr,
+                 args.labels ? nullptr : args.rows + at, scale_of<T>(args.scale, args.N), args.D);
+  }
+  return row;
+}
+
 // Rows begin .. end-1 with class numbers.
 template <class T>
 PYNET_INLINE void add_labelled_rows(const SoftmaxCrossEntropyArgs<T>& args, index_t begin,
@@ -23,7 +59,7 @@ PYNET_INLINE void add_labelled_rows(const SoftmaxCrossEntropyArgs<T>& args, inde
   T sums[kGroup], away[kGroup];
   for (index_t n = begin; n < end; ++n) {
     const T* x = args.x + n * args.D;
-    const LogSum<T> row = softmax_row(args.y + n * args.D, x, args.D);
+    const LogSum<T> row = forward_row(args, n);
     sums[n - begin] = row.sum;
     away[n - begin] = row.largest - x[clamp_label(args.labels[n], args.D)];
   }
@@ -38,7 +74,7 @@ template <class T>
 PYNET_INLINE void add_weighted_row(const SoftmaxCrossEntropyArgs<T>& args, index_t n,
                                    WideSum& loss) {
   const T *x = args.x + n * args.D, *t = args.rows + n * args.D;
-  const LogSum<T> row = softmax_row(args.y + n * args.D, x, args.D);
+  const LogSum<T> row = forward_row(args, n);
   const vec<T> log_sum = log_of<T>(splat(row.sum));
   for_vectors<T>(0, args.D, [&](index_t j, auto lanes) {
     const vec<T> weight = lanes.load(t + j);
@@ -77,23 +113,11 @@ Work softmax_cross_entropy_backward_plan(const SoftmaxCrossEntropyBackwardArgs<T
 template <class T>
 void softmax_cross_entropy_backward_run(const SoftmaxCrossEntropyBackwardArgs<T>& args,
                                         const Tile& tile) {
-  const T scale = static_cast<T>(args.scale / static_cast<double>(args.N));
+  const T scale = scale_of<T>(args.scale, args.N);
   for_rows(args.N, args.D, tile, [&](index_t n) {
-    const T* y = args.y + n * args.D;
-    T* dx = args.dx + n * args.D;
-    if (args.labels) {
-      for_vectors<T>(0, args.D, [&](index_t j, auto lanes) {
-        lanes.store(dx + j, scale * lanes.load(y + j));
-      });
-      const index_t label = clamp_label(args.labels[n], args.D);
-      dx[label] = scale * (y[label] - 1);
-    } else {
-      const T* t = args.rows + n * args.D;
-      const T sum = row_sum<T>(args.D, [&](index_t j, auto lanes) { return lanes.load(t + j); });
-      for_vectors<T>(0, args.D, [&](index_t j, auto lanes) {
-        lanes.store(dx + j, scale * (lanes.load(y + j) * sum - lanes.load(t + j)));
-      });
-    }
+    const index_t at = n * args.D;
+    gradient_row(args.dx + at, args.y + at, args.labels ? args.labels + n : nullptr,
+                 args.labels ? nullptr : args.rows + at, scale, args.D);
   });
 }
 

@@ -96,7 +96,7 @@ py::tuple softmax_cross_entropy(py::object x_object, py::object t_object) {
     double loss = 0;
     run(kernels().softmax_cross_entropy,
         SoftmaxCrossEntropyArgs<T>{y.data<T>(), &loss, x.data<T>(), t.numbers(), t.rows<T>(), t.N,
-                                   t.D});
+                                   t.D, nullptr, 0});
     return py::make_tuple(loss, y.object());
   });
 }

@@ -126,6 +126,23 @@ bool fuse_norm_backward(Calls& calls, std::size_t i) {
   return true;
 }
 
+// softmax_cross_entropy, then its gradient: the scores are read once, and the probabilities are
+// not kept where nobody else looks at them.
+template <class T>
+bool fuse_loss_with_gradient(Calls& calls, std::size_t i) {
+  auto* loss = match<SoftmaxCrossEntropyArgs, T>(calls, i, kernels().softmax_cross_entropy);
+  const auto* back = match<SoftmaxCrossEntropyBackwardArgs, T>(
+      calls, i + 1, kernels().softmax_cross_entropy_backward);
+  if (!loss || !back || loss->dx || back->y != loss->y || back->labels != loss->labels ||
+      back->rows != loss->rows) {
+    return false;
+  }
+  if (uses(calls, loss->y) == 2) loss->y = nullptr;
+  loss->dx = back->dx;
+  loss->scale = back->scale;
+  return true;
+}
+
 // Calls i and i + 1, both before the boundary or both behind it.
 using Fuse = bool (*)(Calls& calls, std::size_t i);
 
@@ -149,7 +166,8 @@ void join(Calls& calls, std::size_t i, std::size_t stays) {
 
 template <class T>
 bool fuse_once(Calls& calls, std::size_t i) {
-  if (fuse_forward<T>(calls, i) || fuse_pooling_backward<T>(calls, i)) {
+  if (fuse_forward<T>(calls, i) || fuse_pooling_backward<T>(calls, i) ||
+      fuse_loss_with_gradient<T>(calls, i)) {
     join(calls, i, i);
     return true;
   }

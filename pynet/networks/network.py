@@ -230,8 +230,9 @@ class Network:
         """
         x = self._input(x)
         weights = {} if sample_weight is None else {"sample_weight": sample_weight}
-        self.loss(x, t, True, **weights)
+        # Before the loss: a recorded step must not find anything else in the gaps of this memory.
         grads = GradStore.fresh(self.params.layout, self.params.flat)
+        self.loss(x, t, True, **weights)
         for layer, names in self._bindings:
             layer.bind_grads({name: grads[key] for name, key in names.items()})
         self._root.backward(self.last_layer.backward(), need_dx=False)

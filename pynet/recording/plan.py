@@ -169,7 +169,9 @@ class Plan:
         self.forget_arrays()
         self.recording.optimize()  # gives back what is free now
         rows = [(name, self._labels[label][1]) for name, label, *_ in self.recording.rows()]
-        self._loss_call = next(i for i, (name, _) in enumerate(rows) if name in _LOSSES)
+        self._loss_call = next(
+            i for i, (name, _) in enumerate(rows) if name.partition(" + ")[0] in _LOSSES
+        )
         self._random = [(i, layer) for i, (name, layer) in enumerate(rows) if name == "dropout"]
         if not all(isinstance(layer, RandomizedLayer) for _, layer in self._random):
             raise NotRecordable("a layer draws random numbers that are not its own")

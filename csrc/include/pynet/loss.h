@@ -23,14 +23,17 @@ struct SoftmaxBackwardArgs {
 
 // y = softmax(x), loss = mean over N of -log softmax(x) at the label.
 // Labels are class numbers (labels set) or rows of weights (rows set); one of the two is null.
+// With dx also what SoftmaxCrossEntropyBackwardArgs makes of y; y may be null then.
 template <class T>
 struct SoftmaxCrossEntropyArgs {
-  T* y;                        // (N, D) probabilities
+  T* y;                        // (N, D) probabilities, or null
   double* loss;                // one number
   const T* x;                  // (N, D) scores
   const std::int64_t* labels;  // (N), each in 0 .. D-1, or null
   const T* rows;               // (N, D) one-hot or soft, or null
   index_t N, D;
+  T* dx;         // (N, D), or null
+  double scale;  // of dx
 };
 
 // dx = scale * (y * sum(t) - t) / N

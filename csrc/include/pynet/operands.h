@@ -352,6 +352,7 @@ void operands(SoftmaxCrossEntropyArgs<T>& p, const Visit& visit) {
   to.read(p.labels, p.N);
   to.read(p.rows, p.N * p.D);
   to.write(p.y, p.N * p.D);
+  to.write(p.dx, p.N * p.D);
 }
 template <class T, class Visit>
 void operands(SoftmaxCrossEntropyBackwardArgs<T>& p, const Visit& visit) {
