@@ -1,6 +1,6 @@
 // Convolution with 3 x 3 filters and stride 1, and its input gradient, by Winograd's algorithm: the
 // sums over channels become matrix products of transformed images with transformed filters
-// (conv_winograd_transforms.h says how, and whose idea it is). A tile of m x m outputs takes
+// (rules/winograd.h says how, and whose idea it is). A tile of m x m outputs takes
 // (m+2)^2 products for each channel and filter instead of 9 m^2.
 //
 //   phase 0   filters, transformed: at each of the (m+2)^2 points a matrix channels x filters, in

@@ -4,12 +4,15 @@
 //   y:  filters (FN, taps) x windows (taps, pixels of y)
 //   dx: filters (C, taps of all filters) x the windows of dout that a pixel of x lay in
 //   dW: dout (FN, pixels of y) x windows (pixels of y, taps), in chunks of pixels
+//
+// Where it pays, 3 x 3 filters go Winograd's way: winograd.h.
 #include "cuda/conv_shape.h"
 #include "cuda/divider.h"
 #include "cuda/elements.h"
 #include "cuda/lane.h"
 #include "cuda/product.h"
 #include "cuda/runtime/require.h"
+#include "cuda/winograd.h"
 
 namespace pynet::cuda {
 namespace {
@@ -34,6 +37,13 @@ struct GroupShape {
             "in the filters, got more");
   }
 };
+
+// Scratch memory for either way: the precision of a call may be another than when it was planned.
+template <class T, template <class> class Args>
+std::size_t scratch_of(const Args<T>& args, const ProductShape& product) {
+  const std::size_t winograd = winograd_scratch(args), direct = product_scratch<T>(product);
+  return winograd > direct ? winograd : direct;
+}
 
 // --- forward -------------------------------------------------------------------------------------
 
@@ -86,21 +96,21 @@ ProductShape forward_shape(const ConvShape& s) {
 }
 
 template <class T>
-void run_forward(const char* op, T* y, const T* x, const T* W, const T* b, const ConvShape& s,
-                 bool relu, void* scratch) {
-  const GroupShape g(op, s);
-  const ProductShape shape = forward_shape(s);
-  run_product<T>(op, shape, MatrixLines<T>{W, shape.K, 1, shape.M * shape.K}, Windows<T>{x, g},
-                 MapStore<T>{y, b, g, relu}, scratch);
+void run_forward(const char* op, const Conv2dArgs<T>& args, void* scratch) {
+  if (run_winograd(op, args, scratch)) return;
+  const GroupShape g(op, args.s);
+  const ProductShape shape = forward_shape(args.s);
+  run_product<T>(op, shape, MatrixLines<T>{args.W, shape.K, 1, shape.M * shape.K},
+                 Windows<T>{args.x, g}, MapStore<T>{args.y, args.b, g, args.relu}, scratch);
 }
 
 template <class T>
 Work conv2d_plan(const Conv2dArgs<T>& args) {
-  return plan_launch(product_scratch<T>(forward_shape(args.s)));
+  return plan_launch(scratch_of<T>(args, forward_shape(args.s)));
 }
 template <class T>
 void conv2d_run(const Conv2dArgs<T>& args, const Tile& tile) {
-  run_forward("conv2d", args.y, args.x, args.W, args.b, args.s, args.relu, tile.shared);
+  run_forward("conv2d", args, tile.shared);
 }
 
 // The maps in scratch memory, then their maxima.
@@ -109,14 +119,18 @@ index_t map_bytes(const ConvShape& s) {
   return ceil_div(s.N * s.FN * s.OH * s.OW * static_cast<index_t>(sizeof(T)), 256) * 256;
 }
 template <class T>
+Conv2dArgs<T> without_pooling(const Conv2dMaxPool2dArgs<T>& args, T* maps) {
+  return {maps, args.x, args.W, args.b, args.s, args.relu, args.winograd};
+}
+template <class T>
 Work conv2d_max_pool2d_plan(const Conv2dMaxPool2dArgs<T>& args) {
   return plan_launch(static_cast<std::size_t>(map_bytes<T>(args.s)) +
-                     product_scratch<T>(forward_shape(args.s)));
+                     scratch_of<T>(without_pooling<T>(args, nullptr), forward_shape(args.s)));
 }
 template <class T>
 void conv2d_max_pool2d_run(const Conv2dMaxPool2dArgs<T>& args, const Tile& tile) {
   T* maps = static_cast<T*>(tile.shared);
-  run_forward("conv2d_max_pool2d", maps, args.x, args.W, args.b, args.s, args.relu,
+  run_forward("conv2d_max_pool2d", without_pooling(args, maps),
               static_cast<char*>(tile.shared) + map_bytes<T>(args.s));
   const PoolShape s = args.pool;
   for_indices("conv2d_max_pool2d", s.N * s.C * s.OH * s.OW, [=] __device__(index_t i) {
@@ -204,11 +218,11 @@ ProductShape dx_shape(const ConvShape& s) {
 
 template <class T>
 Work conv2d_dx_plan(const Conv2dDxArgs<T>& args) {
-  return plan_launch(product_scratch<T>(dx_shape(args.s)));
+  return plan_launch(scratch_of<T>(args, dx_shape(args.s)));
 }
 template <class T>
 void conv2d_dx_run(const Conv2dDxArgs<T>& args, const Tile& tile) {
-  if (args.grad == Grad::Skip) return;
+  if (args.grad == Grad::Skip || run_winograd("conv2d_dx", args, tile.shared)) return;
   const GroupShape g("conv2d_dx", args.s);
   run_product<T>("conv2d_dx", dx_shape(args.s), FiltersOfChannels<T>{args.W, g},
                  Contributions<T>{args.dout, g}, ImageStore<T>{args.dx, g, args.grad == Grad::Add},
@@ -275,10 +289,11 @@ ProductShape dW_shape(const ConvShape& s) {
 
 template <class T>
 Work conv2d_dW_plan(const Conv2dDwArgs<T>& args) {
-  return plan_launch(product_scratch<T>(dW_shape(args.s)));
+  return plan_launch(scratch_of<T>(args, dW_shape(args.s)));
 }
 template <class T>
 void conv2d_dW_run(const Conv2dDwArgs<T>& args, const Tile& tile) {
+  if (run_winograd("conv2d_dW", args, tile.shared)) return;
   const GroupShape g("conv2d_dW", args.s);
   const ProductShape shape = dW_shape(args.s);
   run_product<T>("conv2d_dW", shape, Maps<T>{args.dout, g}, TapsOfWindows<T>{args.x, g},
