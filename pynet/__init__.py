@@ -107,7 +107,8 @@ def set_winograd(on: bool) -> None:
     It is on, unless the environment has PYNET_WINOGRAD=0. The docstring of `ops.conv2d` says how
     far off its results are.
     """
-    backend.core().set_winograd(on)
+    for module in backend.compiled():
+        module.set_winograd(on)
 
 
 def memory(device: str = "cpu") -> dict[str, int]:

@@ -71,12 +71,14 @@ def device() -> Any:
     """
     if _device is None:
         try:
-            use_device(import_module("pynet._cuda"))
+            module = import_module("pynet._cuda")
         except ModuleNotFoundError:
             raise ModuleNotFoundError(
                 "pynet was built without CUDA: build it where nvcc is, with "
                 "`pip install . --config-settings=cmake.define.PYNET_CUDA=ON`"
             ) from None
+        module.set_winograd(core().winograd())
+        use_device(module)
     return _device
 
 
@@ -92,6 +94,11 @@ def core() -> Any:
     Raises ImportError where it is not compiled.
     """
     return _load("core")
+
+
+def compiled() -> list[Any]:
+    """Return the modules with a setting of their own: the core, and once it is used the GPU's."""
+    return [core()] if _device is None else [core(), _device]
 
 
 @contextmanager

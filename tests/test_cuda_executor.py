@@ -2,7 +2,8 @@
 
 tests/cuda_host/planted.cu has a mistake for each of compute-sanitizer's four tools: memory out of
 bounds, races, a barrier that not all reach, memory that nobody wrote. tests/cuda_host/indices.cu
-goes through the arithmetic of indices and tiles; bench/cuda/ladder.cu checks its own kernels.
+goes through the arithmetic of indices and tiles, winograd.cu through those of Winograd's
+convolution and its kernels; bench/cuda/ladder.cu checks its own kernels.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ WRONG, STUCK, REPORTED = 3, 4, 66  # exit codes: another result, waiting in vain
 
 def build(folder: Path, sanitizer: str, source: str) -> Path:
     include = [f"-I{path}" for path in (HOST, ROOT / "csrc", ROOT / "csrc" / "include")]
-    flags = ["-std=c++17", "-O1", "-g", *include]
+    flags = ["-std=c++17", "-O1", "-g", "-DPYNET_CUDA_MODULE", "-DPYNET_ISA=cuda", *include]
     of_kernels = [f"-fsanitize={sanitizer}", "-fno-sanitize-recover=all"] if sanitizer else []
     # ThreadSanitizer would take the scheduler's own work for races.
     of_executor = ["-DEXECUTOR_TSAN"] if sanitizer == "thread" else of_kernels
@@ -94,8 +95,9 @@ def test_a_mistake_is_found(run: Run, sanitizer: str, name: str, code: int, text
 
 
 @pytest.mark.parametrize("sanitizer", SANITIZERS)
-def test_indices_and_tiles(run: Run, sanitizer: str) -> None:
-    code, said = run(sanitizer, "indices.cu")
+@pytest.mark.parametrize("source", ["indices.cu", "winograd.cu"])
+def test_indices_and_tiles(run: Run, source: str, sanitizer: str) -> None:
+    code, said = run(sanitizer, source)
     assert code == 0, said
 
 

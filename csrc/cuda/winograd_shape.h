@@ -13,9 +13,7 @@ struct TileAxis {
   index_t before;  // output 0 meets the pixels from -before on
   index_t dilation, out;
 
-  __host__ __device__ index_t tiles() const {
-    return ceil_div(outputs, out * dilation) * dilation;
-  }
+  __host__ __device__ index_t tiles() const { return ceil_div(outputs, out * dilation) * dilation; }
   // The first output of a tile. In the last tiles there may be fewer than `out`, or none.
   __host__ __device__ int first(int tile) const {
     const int d = static_cast<int>(dilation), set = tile / d;
@@ -71,31 +69,36 @@ struct TilePlace {
 
 // All tiles at once would take several times the memory of the images. So they are taken in chunks
 // that stay in the L2 cache of a large GPU from one launch to the next.
-constexpr index_t kChunkFloats = index_t{8} << 20;
+inline index_t tiles_at_once(const WinogradShape& s) {
+  const index_t fit = (index_t{8} << 20) / (s.points() * (s.C + s.M));  // in 32 MiB
+  return fit < 256 ? 256 : fit;
+}
 
-// Scratch memory in floats: the filters, and for the tiles of a chunk what was transformed of both
-// images and maps. Products of chunk and last follow.
+// Scratch memory in floats: what was transformed of the filters, and of images and maps in the
+// tiles of a chunk.
 struct WinogradMemory {
   index_t chunk, chunks, last;  // tiles of a chunk, chunks, tiles of the last chunk
-  index_t filters, in, out;     // of all points
+  index_t filters, in, out;
 
-  WinogradMemory(const WinogradShape& s, index_t chunk_floats = kChunkFloats) {
+  WinogradMemory(const WinogradShape& s, index_t most) {
     const index_t points = s.points(), tiles = s.tiles();
-    const index_t fit = chunk_floats / (points * (s.C + s.M)), most = fit < 256 ? 256 : fit;
     chunk = ceil_div(ceil_div(tiles, ceil_div(tiles, most)), 32) * 32;
     chunks = ceil_div(tiles, chunk);
     last = tiles - (chunks - 1) * chunk;
     filters = ceil_div(points * s.C * s.M, 64) * 64;
     in = points * s.C * chunk, out = points * s.M * chunk;
   }
+  explicit WinogradMemory(const WinogradShape& s) : WinogradMemory(s, tiles_at_once(s)) {}
+
   index_t tiles_of(index_t i) const { return i + 1 < chunks ? chunk : last; }
   index_t floats() const { return filters + in + out; }
 };
 
 // --- whether and how -----------------------------------------------------------------------------
 
-// Microseconds on a large GPU, reckoned from its arithmetic and memory rates; only their proportions
-// matter. They must not be those of the GPU at hand: the bits of a result follow from the shape.
+// Microseconds on a large GPU, reckoned from its arithmetic and memory rates; only their
+// proportions matter. They must not be those of the GPU at hand: the bits of a result follow from
+// the shape.
 constexpr double kProducts = 20e6, kBytes = 2.5e6, kCachedBytes = 4e6;  // in a microsecond
 constexpr double kLaunch = 1.5;
 

@@ -210,8 +210,8 @@ void winograd_maps(const char* op, const WinogradShape& s, const WinogradMemory&
   }
 }
 
-// The filters' gradient, F(3x3, 4x4): the transpose of the same in the filters. The chunks are added
-// up in their order.
+// The filters' gradient, F(3x3, 4x4): the transpose of the same in the filters. The chunks are
+// added up in their order.
 inline void winograd_filters(const char* op, const WinogradShape& s, const WinogradMemory& memory,
                              const float* images, const float* dout, float* dW, void* scratch) {
   const WinogradScratch at(memory, scratch);

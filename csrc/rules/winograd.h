@@ -1,4 +1,5 @@
-// The transforms of Winograd's convolution, for the vectors of a processor and the threads of a GPU.
+// The transforms of Winograd's convolution, for the vectors of a processor and the threads of a
+// GPU.
 //
 // F(m, 3) gives m neighbouring outputs of a filter g of three taps from m+2 inputs d with m+2
 // products instead of 3m (Winograd, Arithmetic Complexity of Computations, 1980):
