@@ -1,4 +1,4 @@
-"""Winograd's convolution on the executor: taken where the shape says so, as exact as on the core.
+"""Winograd's convolution on a device: taken where the shape says so, as exact as on the core.
 
 tests/cuda_host/winograd.cu goes through tiles and edges, small shapes, which by themselves would
 not take this way. An infinity tells which way was taken: the direct one spoils what meets it,
@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from device_ops import DeviceOps, host_module, on_host_module
+from device_ops import DeviceOps, device_module, on_device_module
 from test_winograd import double, far, normal
 
 import pynet
 from pynet import _core, backend
 
-device = on_host_module
+device = on_device_module
 
 
 class Shape(NamedTuple):
@@ -40,7 +40,7 @@ SHAPES = [  # outputs in stores of 4 pixels, of 2, of 1, dilated, tiles of 2 x 2
 
 @pytest.fixture(scope="module")
 def ops() -> DeviceOps:
-    module = host_module()
+    module = device_module()
     module.set_winograd(True)
     return DeviceOps(module)
 
