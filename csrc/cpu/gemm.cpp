@@ -49,7 +49,7 @@ struct Layout {
   index_t row_tiles, col_tiles;      // and slivers over the tiles
   index_t padded_rows, padded_cols;  // of the packed operands
   bool streams;                      // B and C come from memory
-  index_t at_once;                   // slivers of B that a tile packs together
+  index_t at_once;                   // slivers of B that a tile packs together, as it streams
   index_t tile_cols;                 // columns of a tile, at most
   index_t pack_rows, pack_cols;      // slivers in a tile of phase 0
 };
@@ -138,13 +138,13 @@ Layout layout_of(const GemmArgs<T>& p, bool flipped) {
   l.padded_rows = l.row_slivers * R;
   l.padded_cols = l.col_slivers * S;
   // A short K with many columns waits for memory: long pieces of the rows of B, C fetched ahead.
-  l.streams = l.b == Read::Sliver && l.depth < 64 && p.B_col == 1 && p.M * p.N > 65536;
+  l.streams = l.b == Read::Sliver && l.depth < 64 && p.B_col == 1 && p.M * p.N > 8192;
   l.at_once = 1;
   if (l.streams) {
     // A few rows of B stay in the L1 cache where they lie, unless all of them are the same line.
     const bool stay = p.K <= kFewSteps && p.B_row * sizeof(T) % 1024 != 0;
     if (stay) l.b = Read::InPlace;
-    if (!stay) l.at_once = max_of<index_t>(1, min_of<index_t>(8, 4096 / (S * l.depth)));
+    if (!stay) l.at_once = group_of<T>(p.K, true);
   }
   if (flipped) l.tile_cols = ceil_div(l.col_slivers, l.col_tiles) * S;
   if (l.a == Read::Packed) l.pack_rows = max_of<index_t>(1, 65536 / (R * l.depth));
@@ -274,10 +274,11 @@ void run_tile(const GemmArgs<T>& args, const Layout& l, const T* packed_a, const
     const index_t depth = min_of(l.depth, p.K - k0);
     Epilogue<T> e{p.alpha, p.beta, nullptr, s == begin, s == end - 1, p.relu};
     index_t first = s0;
-    if (l.streams && l.b == Read::InPlace) {
+    if (l.streams) {  // all but columns at the end that are no sliver
       first = max_of(s0, min_of(s1, p.N / S));
-      stream_slivers(p, l.a == Read::Packed ? packed_a : nullptr, A, B, C, s0, first, e,
-                     l.row_slivers, [&](index_t r) { return first_row(l, r); });
+      stream_slivers(
+          p, l.a == Read::Packed ? packed_a : nullptr, A, B, C, s0, first, e, l.row_slivers,
+          [&](index_t r) { return first_row(l, r); }, l.b == Read::InPlace ? nullptr : local);
     }
     for (index_t sliver = first; sliver < s1; ++sliver) {
       const index_t n = sliver * S, cols = min_of(S, p.N - n);
@@ -287,27 +288,18 @@ void run_tile(const GemmArgs<T>& args, const Layout& l, const T* packed_a, const
         b = B + k0 * p.B_row + n;
         b_row = p.B_row;
       } else if (l.b != Read::Packed) {  // the micro-kernel reads whole vectors
-        if ((sliver - s0) % l.at_once == 0) {
-          const index_t last = min_of(s1, sliver + l.at_once);
-          const index_t steps = l.at_once == 1 ? depth : 16;  // a few rows of all of them
-          for (index_t k = 0; k < depth; k += steps) {
-            for (index_t j = sliver; j < last; ++j) {
-              pack_sliver<T, S>(local + ((j - sliver) * depth + k) * S,
-                                B + (k0 + k) * p.B_row + j * S * p.B_col, p.B_col, p.B_row,
-                                min_of(S, p.N - j * S), min_of(steps, depth - k));
-            }
-          }
-          packs.rows = 0;
-          if (p.B_col == 1 && depth >= 64 && (last < s1 || s + 1 < end)) {
-            const index_t from = last < s1 ? last : s0, k = last < s1 ? k0 : k0 + depth;
-            packs.from = B + k * p.B_row + from * S;
-            packs.row = p.B_row;
-            packs.rows = min_of(l.depth, p.K - k);
-            packs.cols = min_of(p.N, min_of(s1, from + l.at_once) * S) - from * S;
-            packs.piece = ceil_div(packs.rows, (last - sliver) * (r1 - r0));
-          }
+        pack_sliver<T, S>(local, B + k0 * p.B_row + n * p.B_col, p.B_col, p.B_row, cols, depth);
+        packs.rows = 0;
+        if (p.B_col == 1 && depth >= 64 && (sliver + 1 < s1 || s + 1 < end)) {
+          const index_t from = sliver + 1 < s1 ? sliver + 1 : s0;
+          const index_t k = sliver + 1 < s1 ? k0 : k0 + depth;
+          packs.from = B + k * p.B_row + from * S;
+          packs.row = p.B_row;
+          packs.rows = min_of(l.depth, p.K - k);
+          packs.cols = min_of(p.N, (from + 1) * S) - from * S;
+          packs.piece = ceil_div(packs.rows, r1 - r0);
         }
-        b = local + (sliver - s0) % l.at_once * S * depth;
+        b = local;
       }
       e.bias = p.bias ? p.bias + n : nullptr;
       // The next sliver of B on its way into the L2 cache, a piece at a time.
@@ -321,9 +313,6 @@ void run_tile(const GemmArgs<T>& args, const Layout& l, const T* packed_a, const
         }
         packs.fetch();
         const index_t next = first_row(l, r + 1);
-        for (index_t j = m; l.streams && j < next; ++j) {
-          __builtin_prefetch(C + j * p.C_row + n - c0 + S, 1);
-        }
         const bool packed = l.a == Read::Packed;
         const T* a =
             packed ? packed_a + k0 * l.padded_rows + r * R * depth : A + m * p.A_row + k0 * p.A_col;
