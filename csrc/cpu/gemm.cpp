@@ -138,11 +138,11 @@ Layout layout_of(const GemmArgs<T>& p, bool flipped) {
   l.padded_rows = l.row_slivers * R;
   l.padded_cols = l.col_slivers * S;
   // A short K with many columns waits for memory: long pieces of the rows of B, C fetched ahead.
-  l.streams = l.b == Read::Sliver && l.depth < 64 && p.B_col == 1 && p.M * p.N > 8192;
+  l.streams = l.b != Read::InPlace && !flipped && l.depth < 64 && p.M * p.N > 8192;
   l.at_once = 1;
-  if (l.streams) {
+  if (l.streams && l.b == Read::Sliver) {
     // A few rows of B stay in the L1 cache where they lie, unless all of them are the same line.
-    const bool stay = p.K <= kFewSteps && p.B_row * sizeof(T) % 1024 != 0;
+    const bool stay = p.B_col == 1 && p.K <= kFewSteps && p.B_row * sizeof(T) % 1024 != 0;
     if (stay) l.b = Read::InPlace;
     if (!stay) l.at_once = group_of<T>(p.K, true);
   }
@@ -276,9 +276,10 @@ void run_tile(const GemmArgs<T>& args, const Layout& l, const T* packed_a, const
     index_t first = s0;
     if (l.streams) {  // all but columns at the end that are no sliver
       first = max_of(s0, min_of(s1, p.N / S));
-      stream_slivers(
-          p, l.a == Read::Packed ? packed_a : nullptr, A, B, C, s0, first, e, l.row_slivers,
-          [&](index_t r) { return first_row(l, r); }, l.b == Read::InPlace ? nullptr : local);
+      stream_slivers<T>(
+          p, l.a == Read::Packed ? packed_a : nullptr, l.b == Read::Packed ? packed_b : nullptr, A,
+          B, C, r0, r1, s0, first, e, [&](index_t r) { return first_row(l, r); },
+          l.b == Read::Sliver ? local : nullptr);
     }
     for (index_t sliver = first; sliver < s1; ++sliver) {
       const index_t n = sliver * S, cols = min_of(S, p.N - n);

@@ -84,6 +84,36 @@ void micro(index_t K, const T* a, index_t a_row, index_t a_col, const T* b, inde
   }
 }
 
+// ROWS rows of C, columns 0 .. N-1, from slivers of B that lie `sliver` apart; of C what lies
+// `ahead` columns further on is fetched. This is the loop of the micro-kernel without its epilogue,
+// which would take as long as so few steps of K.
+template <class T, int ROWS>
+void stream(index_t N, index_t K, const T* a, index_t a_row, index_t a_col, const T* B,
+            index_t b_row, index_t sliver, T* C, index_t c_row, index_t ahead) {
+  constexpr index_t L = kLanes<T>;
+  for (T* c = C; c < C + N; c += kCols<T>, B += sliver) {
+    vec<T> acc[ROWS][kVectors] = {};
+#pragma GCC unroll 16
+    for (int i = 0; i < ROWS; ++i) __builtin_prefetch(c + i * c_row + ahead, 1);
+    for (index_t k = 0; k < K; ++k) {
+      vec<T> row[kVectors];
+#pragma GCC unroll 8
+      for (int v = 0; v < kVectors; ++v) row[v] = load(B + k * b_row + v * L);
+#pragma GCC unroll 16
+      for (int i = 0; i < ROWS; ++i) {
+        const vec<T> element = splat(a[i * a_row + k * a_col]);
+#pragma GCC unroll 8
+        for (int v = 0; v < kVectors; ++v) acc[i][v] = fma(element, row[v], acc[i][v]);
+      }
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < ROWS; ++i) {
+#pragma GCC unroll 8
+      for (int v = 0; v < kVectors; ++v) store(c + i * c_row + v * L, acc[i][v]);
+    }
+  }
+}
+
 }  // namespace
 
 #if defined(__aarch64__)
@@ -91,13 +121,12 @@ void micro(index_t K, const T* a, index_t a_row, index_t a_col, const T* b, inde
 #else
 #define PYNET_ROW(T, ROWS) {nullptr, micro<T, ROWS, 1>, micro<T, ROWS, 2>},
 #endif
-#define PYNET_ROWS_6(T) \
-  PYNET_ROW(T, 1) PYNET_ROW(T, 2) PYNET_ROW(T, 3) PYNET_ROW(T, 4) PYNET_ROW(T, 5) PYNET_ROW(T, 6)
-#define PYNET_ROWS_8(T) PYNET_ROWS_6(T) PYNET_ROW(T, 7) PYNET_ROW(T, 8)
-#define PYNET_ROWS_14(T) \
-  PYNET_ROWS_8(T)        \
-  PYNET_ROW(T, 9)        \
-  PYNET_ROW(T, 10) PYNET_ROW(T, 11) PYNET_ROW(T, 12) PYNET_ROW(T, 13) PYNET_ROW(T, 14)
+#define PYNET_STREAM(T, ROWS) stream<T, ROWS>,
+#define PYNET_ROWS_6(ROW, T) ROW(T, 1) ROW(T, 2) ROW(T, 3) ROW(T, 4) ROW(T, 5) ROW(T, 6)
+#define PYNET_ROWS_8(ROW, T) PYNET_ROWS_6(ROW, T) ROW(T, 7) ROW(T, 8)
+#define PYNET_ROWS_14(ROW, T) \
+  PYNET_ROWS_8(ROW, T)        \
+  ROW(T, 9) ROW(T, 10) ROW(T, 11) ROW(T, 12) ROW(T, 13) ROW(T, 14)
 
 #if defined(__AVX512F__)
 #define PYNET_ALL_ROWS PYNET_ROWS_14
@@ -107,7 +136,9 @@ void micro(index_t K, const T* a, index_t a_row, index_t a_col, const T* b, inde
 #define PYNET_ALL_ROWS PYNET_ROWS_6
 #endif
 
-MicroTableF32 kMicroF32 = {{}, PYNET_ALL_ROWS(float)};
-MicroTableF64 kMicroF64 = {{}, PYNET_ALL_ROWS(double)};
+MicroTableF32 kMicroF32 = {{}, PYNET_ALL_ROWS(PYNET_ROW, float)};
+MicroTableF64 kMicroF64 = {{}, PYNET_ALL_ROWS(PYNET_ROW, double)};
+StreamTableF32 kStreamF32 = {nullptr, PYNET_ALL_ROWS(PYNET_STREAM, float)};
+StreamTableF64 kStreamF64 = {nullptr, PYNET_ALL_ROWS(PYNET_STREAM, double)};
 
 }  // namespace pynet::PYNET_ISA

@@ -39,11 +39,19 @@ template <class T>
 using MicroKernel = void (*)(index_t, const T*, index_t, index_t, const T*, index_t, T*, index_t,
                              index_t, const Epilogue<T>&);
 
+template <class T>
+using StreamKernel = void (*)(index_t, index_t, const T*, index_t, index_t, const T*, index_t,
+                              index_t, T*, index_t, index_t);
+
 // By rows and vectors of the tile, both from 1: the kernels of gemm_micro.cpp.
 typedef const MicroKernel<float> MicroTableF32[kRows + 1][kVectors + 1];
 typedef const MicroKernel<double> MicroTableF64[kRows + 1][kVectors + 1];
 extern MicroTableF32 kMicroF32;
 extern MicroTableF64 kMicroF64;
+typedef const StreamKernel<float> StreamTableF32[kRows + 1];
+typedef const StreamKernel<double> StreamTableF64[kRows + 1];
+extern StreamTableF32 kStreamF32;
+extern StreamTableF64 kStreamF64;
 
 namespace {
 
@@ -59,6 +67,20 @@ PYNET_INLINE MicroKernel<T> micro_kernel(index_t rows, index_t cols) {
     return kMicroF32[rows][vectors];
   } else {
     return kMicroF64[rows][vectors];
+  }
+}
+
+// The kernel for 1 .. kRows rows of C, whole slivers wide, over a few steps of K: C = AB and
+// nothing else. Slivers of B lie `sliver` apart; what lies `ahead` columns further on in C is
+// fetched:
+//
+//   stream_kernel<T>(rows)(N, K, a, a_row, a_col, B, b_row, sliver, C, c_row, ahead)
+template <class T>
+PYNET_INLINE StreamKernel<T> stream_kernel(index_t rows) {
+  if constexpr (sizeof(T) == sizeof(float)) {
+    return kStreamF32[rows];
+  } else {
+    return kStreamF64[rows];
   }
 }
 
