@@ -7,7 +7,9 @@ set(PYNET_CUDA_RUNTIME
   ${csrc}/cuda/runtime/dispatch.cpp
   ${csrc}/cuda/runtime/error.cpp
   ${csrc}/cuda/runtime/launch.cpp
+  ${csrc}/cuda/runtime/pinned_ring.cpp
   ${csrc}/cuda/runtime/precision.cpp
+  ${csrc}/cuda/runtime/step_memory.cpp
   ${csrc}/runtime/fuse_calls.cpp
   ${csrc}/runtime/memory_pool.cpp
   ${csrc}/runtime/recording.cpp

@@ -3,6 +3,7 @@
 #include <type_traits>
 
 #include "cuda/elements.h"
+#include "cuda/reduce.h"
 
 namespace pynet::cuda {
 namespace {
@@ -68,21 +69,13 @@ void gather_units(void* to, const void* from, const std::int64_t* index, index_t
 template <class Number>
 __global__ void check_range_kernel(Report* report, const char* op, const char* argument,
                                    const Number* numbers, index_t n, index_t limit) {
-  using Found = index_t[256];
-  PYNET_SHARED(Found, found);
   index_t first = n;
   for (index_t i = threadIdx.x; i < n; i += blockDim.x) {
     if ((numbers[i] < 0 || numbers[i] >= limit) && i < first) first = i;
   }
-  found[threadIdx.x] = first;
-  for (unsigned half = blockDim.x / 2; half > 0; half /= 2) {
-    __syncthreads();
-    if (threadIdx.x < half && found[threadIdx.x + half] < found[threadIdx.x]) {
-      found[threadIdx.x] = found[threadIdx.x + half];
-    }
-  }
-  if (threadIdx.x == 0 && found[0] < n && !report->op) {
-    *report = {op, argument, found[0], numbers[found[0]], limit};
+  first = block_least(first);
+  if (threadIdx.x == 0 && first < n && !report->op) {
+    *report = {op, argument, first, numbers[first], limit};
   }
 }
 
@@ -124,13 +117,13 @@ void gather_rows(void* to, const void* from, const std::int64_t* index, index_t 
 
 void check_range(const char* op, const char* argument, const std::int64_t* numbers, index_t n,
                  index_t limit) {
-  launch("check_range", check_range_kernel<std::int64_t>, 1, 256, report(), op, argument, numbers,
-         n, limit);
+  launch("check_range", check_range_kernel<std::int64_t>, 1, kReduceThreads, report(), op, argument,
+         numbers, n, limit);
 }
 void check_range(const char* op, const char* argument, const std::int32_t* numbers, index_t n,
                  index_t limit) {
-  launch("check_range", check_range_kernel<std::int32_t>, 1, 256, report(), op, argument, numbers,
-         n, limit);
+  launch("check_range", check_range_kernel<std::int32_t>, 1, kReduceThreads, report(), op, argument,
+         numbers, n, limit);
 }
 
 }  // namespace pynet::cuda

@@ -72,6 +72,7 @@ void batch_norm_run(const BatchNormArgs<T>& args, const Tile& tile) {
   }
   const double m = static_cast<double>(args.N * args.S);
   const double unbias = args.unbiased && m > 1 ? m / (m - 1) : 1;
+  const std::int64_t* stop = stop_word();
   for_channels(op, args.C, [=] __device__(index_t c) {
     double mean, var;
     if (args.train) {
@@ -81,7 +82,7 @@ void batch_norm_run(const BatchNormArgs<T>& args, const Tile& tile) {
       var = (square - sum * (sum / m)) / m;
       var = var < 0 ? 0 : var;
       const auto move = [&](T* running, double value) {
-        if (!running) return;
+        if (!running || (stop && *stop)) return;
         running[c] = static_cast<T>(args.momentum * static_cast<double>(running[c]) +
                                     (1 - args.momentum) * value);
       };

@@ -26,7 +26,8 @@ PYNET_INLINE void update_at(const UpdateArgs<T>& args, index_t i, const Rule& ru
 // The rule takes its numbers (learning rate, step count) from the state record, which lies where a
 // recorded step changes it from replay to replay.
 template <int W, int STATES, class T, class Make>
-__global__ void update_kernel(UpdateArgs<T> args, Make make) {
+__global__ void update_kernel(UpdateArgs<T> args, Make make, const std::int64_t* stop) {
+  if (stop && *stop) return;
   const auto rule = make(*args.state, T{});
   const index_t thread = static_cast<index_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   const index_t threads = static_cast<index_t>(gridDim.x) * blockDim.x;
@@ -43,9 +44,9 @@ void update(const char* op, const UpdateArgs<T>& args, Make make) {
                        is_aligned(args.r, W) && is_aligned(args.q, W);
   const dim3 grid = element_blocks(args.n, W);
   if (aligned) {
-    launch(op, update_kernel<W, STATES, T, Make>, grid, kElementThreads, args, make);
+    launch(op, update_kernel<W, STATES, T, Make>, grid, kElementThreads, args, make, stop_word());
   } else {
-    launch(op, update_kernel<1, STATES, T, Make>, grid, kElementThreads, args, make);
+    launch(op, update_kernel<1, STATES, T, Make>, grid, kElementThreads, args, make, stop_word());
   }
 }
 

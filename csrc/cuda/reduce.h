@@ -65,6 +65,20 @@ PYNET_INLINE T block_sum(T v) {
   return row_join<kReduceThreads / kWarpSize>(v, Plus{}, sums);
 }
 
+// Thread 0 of such a block gets the least of what all have.
+PYNET_INLINE index_t block_least(index_t mine) {
+  using Found = index_t[kReduceThreads];
+  PYNET_SHARED(Found, found);
+  found[threadIdx.x] = mine;
+  for (unsigned half = kReduceThreads / 2; half > 0; half /= 2) {
+    __syncthreads();
+    if (threadIdx.x < half && found[threadIdx.x + half] < found[threadIdx.x]) {
+      found[threadIdx.x] = found[threadIdx.x + half];
+    }
+  }
+  return threadIdx.x == 0 ? found[0] : mine;
+}
+
 // A sum of n terms is cut into this many parts, by n alone.
 constexpr index_t kTermsOfAPart = 8192, kMostParts = 512;
 inline index_t parts_of(index_t n) {

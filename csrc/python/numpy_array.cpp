@@ -1,28 +1,7 @@
 // The words of python/ndarray.h for NumPy's arrays.
-#include <type_traits>
-
-#include "python/array_arg.h"
+#include "python/index_range.h"
 
 namespace pynet {
-namespace {
-
-// The first element outside of 0 .. limit-1, or -1.
-template <class T>
-index_t first_outside(const T* elements, index_t n, index_t limit) {
-  using U = std::make_unsigned_t<T>;
-  const U last = static_cast<U>(limit - 1);
-  U outside = 0;  // its top bit; without a branch, so that the compiler makes vectors of it
-  for (index_t i = 0; i < n; ++i) {
-    outside |= static_cast<U>(elements[i]) | (last - static_cast<U>(elements[i]));
-  }
-  if (static_cast<T>(outside) >= 0) return -1;
-  index_t i = 0;
-  while (0 <= elements[i] && elements[i] < limit) ++i;
-  return i;
-}
-
-}  // namespace
-
 // Whether elements of the array are marked as missing (numpy.ma): the kernels would read them.
 bool is_masked(const NdArray& a) {
   if (Py_TYPE(a.ptr()) == py::detail::npy_api::get().PyArray_Type_) return false;
@@ -55,14 +34,7 @@ const T* Call::indices(Array& array, index_t limit) const {
     fail_type(op_, array.name(), "expected integers, got dtype " + std::string(py::str(dtype)));
   }
   const auto check = [&](const auto* elements) {
-    const index_t i = first_outside(elements, array.size(), limit);
-    if (i < 0) return;
-    const bool wrapped = dtype.kind() == 'u' && elements[i] < 0;
-    const std::string got = wrapped ? std::to_string(static_cast<std::uint64_t>(elements[i]))
-                                    : std::to_string(elements[i]);
-    fail_index(op_, array.name(),
-               "expected numbers in 0 .. " + std::to_string(limit - 1) + ", got " + got +
-                   " as element " + std::to_string(i));
+    expect_in_range(op_, array.name(), elements, array.size(), limit, dtype.kind() == 'u');
   };
   if (sizeof(T) < 8 && dtype.equal(py::dtype::of<T>())) {
     check(array.data<T>());

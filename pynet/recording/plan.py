@@ -78,6 +78,7 @@ class Plan:
         self.array_type: type = self._module.DeviceArray if on_device else np.ndarray
         self.recording = self._module.Recording()
         self._labels: list[tuple[str, Any]] = []
+        self._before: list[tuple[dict[str, Any], list[int]]] = []  # each step of run_later
         labelled = network.last_layer.op == "softmax_cross_entropy" and t.ndim == 1
         x_batch = self._module.empty(x.shape, network.dtype)
         x_batch[...] = x
@@ -97,6 +98,8 @@ class Plan:
             optimizer.update(network.params, self.grads)
         classes = network.last_layer.y.shape[-1] if labelled else 0
         self.recording.set_inputs(x_batch, t_batch, classes)
+        if on_device:
+            self.recording.set_gradients(self.grads.flat)
         still_there = {id(array) for array in arrays_of_layers(network)}
         self._kept = [array for array in kept if id(array) in still_there]
         for array in self._kept:
@@ -216,26 +219,74 @@ class Plan:
 
         `check(loss, grads)` is called before the update and may raise.
         """
-        for call, layer in self._random:
-            seed = rng.current()[0]
-            self.recording.set_random(call, seed, layer.dropout_number, layer.dropout_step)
+        before = self._numbers()
         last = self.recording.boundary()
-        before = vars(self.optimizer).copy()
         if check is None:
             self._refresh()
             last = self.recording.size()
-        if not self.recording.play(0, last):
-            vars(self.optimizer).update(before)  # its step count
+        if not self._played(self.recording.play, 0, last):
+            self._put_back(before)
             return None
-        for _, layer in self._random:
-            layer.dropout_step += 1
-        loss: float = self.recording.loss(self._loss_call)
+        try:
+            loss: float = self.recording.loss(self._loss_call)
+        except IndexError:  # of a label that the GPU looked at
+            self._put_back(before)
+            raise
         self.network.last_loss = self.network.last_layer.loss = loss
         if check is not None:
             check(loss, self.grads)
             self._refresh()
             self.recording.play(last, self.recording.size())
         return loss
+
+    def run_later(self) -> bool:
+        """Make the step on the GPU without waiting for its loss; False, and nothing done, if not.
+
+        It stops itself before the update where the loss or a gradient is not finite, or a label out
+        of range, and so do all steps after it.
+        """
+        before = self._numbers()
+        self._refresh()
+        if not self._played(self.recording.play_later):
+            self._put_back(before)
+            return False
+        self._before.append(before)
+        return True
+
+    def settle(self) -> tuple[list[float], str | None]:
+        """Wait for the steps of `run_later`; return their losses, and why one was stopped.
+
+        Then the last loss is that of this one, and all is as it was before it. The reason is what
+        an IndexError says, or "" where a number was not finite.
+        """
+        losses, reason = self.recording.settle()
+        before, self._before = self._before, []
+        if reason is not None:
+            self._put_back(before[len(losses) - 1])
+        if losses:
+            self.network.last_loss = self.network.last_layer.loss = losses[-1]
+        return losses, reason
+
+    def _played(self, play: Callable[..., bool], *part: int) -> bool:
+        """Play the calls with the random numbers of this step."""
+        for call, layer in self._random:
+            seed = rng.current()[0]
+            self.recording.set_random(call, seed, layer.dropout_number, layer.dropout_step)
+        if not play(*part):
+            return False
+        for _, layer in self._random:
+            layer.dropout_step += 1
+        return True
+
+    def _numbers(self) -> tuple[dict[str, Any], list[int]]:
+        """What a step changes on the processor: the optimizer's numbers, dropout's counters."""
+        return vars(self.optimizer).copy(), [layer.dropout_step for _, layer in self._random]
+
+    def _put_back(self, numbers: tuple[dict[str, Any], list[int]]) -> None:
+        optimizer, steps = numbers
+        vars(self.optimizer).update(optimizer)
+        for (_, layer), step in zip(self._random, steps):
+            layer.dropout_step = step
 
     def _refresh(self) -> None:
         """Let the update's kernels see the optimizer's numbers of this step."""

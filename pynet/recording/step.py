@@ -69,6 +69,7 @@ class CapturedStep:
         self._recordings = 0
         self._standing: set[int] | None = None  # ids of the layers' arrays before the eager step
         self._last_shapes: Any = None  # of the last batch that ran eagerly
+        self._waiting: Plan | None = None  # whose losses nobody has read
 
     def __call__(self, x: Any, t: Any) -> float:
         """Make one step and return the loss of the batch before it."""
@@ -96,6 +97,32 @@ class CapturedStep:
             if loss is not None:
                 return loss
         return self.run(x[index], t[index], check)
+
+    def run_later(self, x: Any, t: Any, index: Any) -> bool:
+        """Make one step with the rows `index` of x and t on the GPU, without waiting for its loss.
+
+        `settle` gives the losses of such steps, and is called before another way to make a step.
+        False, and nothing done, where that does not go: so always on the processor.
+        """
+        plan = self._usable()
+        if plan is None or not self._checked or self._waiting not in (None, plan):
+            return False
+        if self.network.device != "cuda":
+            return False
+        if not (isinstance(index, np.ndarray) and plan.feed_rows(x, t, index)):
+            if not plan.feed(x[index], t[index]):
+                return False
+        if not plan.run_later():
+            return False
+        self._waiting = plan
+        self.replays += 1
+        self._last_shapes = None
+        return True
+
+    def settle(self) -> tuple[list[float], str | None]:
+        """Wait for the steps of `run_later`; return what `Plan.settle` says."""
+        plan, self._waiting = self._waiting, None
+        return ([], None) if plan is None else plan.settle()
 
     # ---- the ways to make a step ---------------------------------------------------------------
 

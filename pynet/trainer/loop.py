@@ -30,6 +30,7 @@ from pynet.trainer.checks import (
     held_out_part,
     made,
 )
+from pynet.trainer.losses import Losses
 from pynet.trainer.measure import Measure, Metric, Part, part
 from pynet.trainer.places import Places
 
@@ -170,7 +171,7 @@ class Trainer:
         self._places = self.measure.places = Places(network)
         # Those that write come last, when the others have seen the epoch.
         self.callbacks = sorted(checked_callbacks(callbacks), key=lambda each: each.comes_last)
-        self.train_loss_list: list[float] = []
+        self._losses = Losses(self)
         self.evaluated_iters: list[int] = []
         self.history: dict[str, list[float]] = {name: [] for name in ("loss", *self.measure.names)}
         self.capture = capture
@@ -188,6 +189,15 @@ class Trainer:
     def test_acc_list(self) -> list[float]:
         """The accuracies of the test data; empty for regression, or without test data."""
         return self.history.get("test_accuracy", [])
+
+    @property
+    def train_loss_list(self) -> list[float]:
+        """The loss of each iteration. With a network on the GPU, reading it waits for the GPU."""
+        return self._losses.settled()
+
+    @train_loss_list.setter
+    def train_loss_list(self, losses: list[float]) -> None:
+        self._losses.known = losses
 
     # ---- training ------------------------------------------------------------------------------
 
@@ -210,6 +220,7 @@ class Trainer:
                 self.train_step()
                 if after_epoch is not None and len(self.evaluated_iters) > evaluated:
                     after_epoch(self)
+            self._losses.settled()
             for callback in self.callbacks:
                 callback.end(self)
         finally:
@@ -237,17 +248,14 @@ class Trainer:
             rate = self._rate(self.current_iter / self.max_iter)
             self.optimizer.lr = self.base_lr * rate * self.rate_factor
 
-        loss = self._step(batch)
-        if loss is None or self.loss_after_update:
-            x, t = self._rows(batch)
-            loss = float(self.network.loss(x, t))
-            if not math.isfinite(loss):
-                raise divergence(self, loss, x, t, {})
-        self.train_loss_list.append(loss)
-        if self.verbose:
-            print(f"train loss:{loss}")
-        if self._progress is not None:
-            self._progress.step(loss)
+        if self.loss_after_update or not self._losses.step_later(batch):
+            loss = self._step(batch)
+            if loss is None or self.loss_after_update:
+                x, t = self._rows(batch)
+                loss = float(self.network.loss(x, t))
+                if not math.isfinite(loss):
+                    raise divergence(self, loss, x, t, {})
+            self._losses.note(loss)
 
         # The book counts the iteration after the measurement, so its first one is at iteration 0.
         done = self.current_iter + (self.sampling != "replacement")
@@ -265,9 +273,7 @@ class Trainer:
                 raise divergence(self, loss, self.x_train[batch], self.t_train[batch], grads)
 
         network: Any = self.network
-        step = self.step
-        if step is None or step.network is not network or step.optimizer is not self.optimizer:
-            step = self.step = CapturedStep(network, self.optimizer)
+        step = self._captured_step()
         if self.capture and step.refusal is None:
             return step.run_rows(*self._data(), batch, check)
         if hasattr(network, "last_loss"):
@@ -277,6 +283,13 @@ class Trainer:
         check(loss, grads)
         self.optimizer.update(network.params, grads)
         return loss
+
+    def _captured_step(self) -> CapturedStep:
+        step = self.step
+        if step is None or step.network is not self.network or step.optimizer is not self.optimizer:
+            self._losses.settled()
+            step = self.step = CapturedStep(self.network, self.optimizer)
+        return step
 
     def _data(self) -> Part:
         """The training data, on the GPU where the network is there and they fit."""
@@ -322,6 +335,7 @@ class Trainer:
         self.measure.check(metric, who)
 
     def _evaluate(self) -> None:
+        self._losses.settled()
         # A metric may raise: then there was no measurement, and no epoch is counted.
         values = self.measure(self.evaluate_sample_num_per_epoch or None)
         self.current_epoch += 1
@@ -366,6 +380,7 @@ class Trainer:
                 f"[Trainer.save] optimizer: expected one of pynet.optimizers, "
                 f"got {type(self.optimizer).__name__}"
             )
+        self._losses.settled()
         arrays, meta = resume.collect(self)
         meta["extra"] = dict(extra or {})
         save_checkpoint(path, arrays, meta, keep_previous=keep_previous)

@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -20,6 +21,7 @@ std::size_t device_memory() {
 }
 
 std::atomic<bool> g_used{false}, g_forked{false};
+std::atomic<std::uint64_t> g_waits{0};
 
 // What a call answers: PYNET_EXECUTOR_FAIL=cudaMalloc=719,cudaFree=1 lets each of these calls fail,
 // with that code. After a fork all fail, as CUDA's do.
@@ -175,8 +177,43 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
 }
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   RETURN_PLANNED();
+  ++g_waits;
   return stream->capturing ? cudaErrorStreamCaptureUnsupported : cudaSuccess;
 }
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
+  RETURN_PLANNED();
+  *event = new executor::Event;
+  return cudaSuccess;
+}
+cudaError_t cudaEventDestroy(cudaEvent_t event) {
+  RETURN_PLANNED();
+  delete event;
+  return cudaSuccess;
+}
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
+  RETURN_PLANNED();
+  executor::in_order(stream, [=] {
+    event->seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+  });
+  return cudaSuccess;
+}
+cudaError_t cudaEventQuery(cudaEvent_t) {
+  RETURN_PLANNED();
+  return cudaSuccess;
+}
+cudaError_t cudaEventSynchronize(cudaEvent_t) {
+  RETURN_PLANNED();
+  ++g_waits;
+  return cudaSuccess;
+}
+cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t from, cudaEvent_t to) {
+  RETURN_PLANNED();
+  *milliseconds = static_cast<float>(1e3 * (to->seconds - from->seconds));
+  return cudaSuccess;
+}
+std::uint64_t pynet_executor_waits() { return g_waits; }
+
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
   RETURN_PLANNED();
   if (stream->capturing) return cudaErrorInvalidValue;
@@ -194,6 +231,11 @@ cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t* made, cudaGraph_t graph, unsigned long long) {
   RETURN_PLANNED();
   *made = new executor::Graph(*graph);
+  return cudaSuccess;
+}
+cudaError_t cudaGraphGetNodes(cudaGraph_t graph, void*, std::size_t* count) {
+  RETURN_PLANNED();
+  *count = graph->work.size();
   return cudaSuccess;
 }
 cudaError_t cudaGraphLaunch(cudaGraphExec_t graph, cudaStream_t stream) {

@@ -19,6 +19,7 @@
   ERROR(cudaErrorInsufficientDriver, 35)      \
   ERROR(cudaErrorNoDevice, 100)               \
   ERROR(cudaErrorNoKernelImageForDevice, 209) \
+  ERROR(cudaErrorNotReady, 600)               \
   ERROR(cudaErrorECCUncorrectable, 214)       \
   ERROR(cudaErrorIllegalAddress, 700)         \
   ERROR(cudaErrorLaunchTimeout, 702)          \
@@ -42,9 +43,10 @@ enum cudaDeviceAttr {
   cudaDevAttrComputeCapabilityMajor = 75,
   cudaDevAttrComputeCapabilityMinor = 76,
 };
-constexpr unsigned cudaStreamNonBlocking = 1, cudaHostAllocMapped = 2;
+constexpr unsigned cudaStreamNonBlocking = 1, cudaHostAllocMapped = 2, cudaEventDisableTiming = 2;
 
 using cudaStream_t = executor::Stream*;
+using cudaEvent_t = executor::Event*;
 using cudaGraph_t = executor::Graph*;
 using cudaGraphExec_t = executor::Graph*;
 struct cudaDeviceProp {
@@ -76,10 +78,21 @@ cudaError_t cudaMemsetAsync(void* memory, int value, std::size_t bytes, cudaStre
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned flags);
 cudaError_t cudaStreamDestroy(cudaStream_t stream);
 cudaError_t cudaStreamSynchronize(cudaStream_t stream);
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned flags);
+cudaError_t cudaEventDestroy(cudaEvent_t event);
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream);
+cudaError_t cudaEventQuery(cudaEvent_t event);
+cudaError_t cudaEventSynchronize(cudaEvent_t event);
+cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t from, cudaEvent_t to);
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mode);
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph);
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t* made, cudaGraph_t graph,
                                  unsigned long long flags);
+cudaError_t cudaGraphGetNodes(cudaGraph_t graph, void* nodes, std::size_t* count);
 cudaError_t cudaGraphLaunch(cudaGraphExec_t graph, cudaStream_t stream);
 cudaError_t cudaGraphDestroy(cudaGraph_t graph);
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t graph);
+
+// How often a call that waits for the GPU was made, so that tests can count: cudaStreamSynchronize,
+// cudaEventSynchronize.
+extern "C" __attribute__((visibility("default"))) std::uint64_t pynet_executor_waits();

@@ -55,6 +55,9 @@ constexpr int kWarp = 32;
 struct Graph {
   std::vector<std::function<void()>> work;
 };
+struct Event {
+  double seconds = 0;  // when the work before it was done
+};
 struct Stream {
   bool capturing = false;
   std::vector<std::function<void()>> captured;

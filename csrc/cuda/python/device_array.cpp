@@ -23,15 +23,14 @@ cuda::Kind kind_of(const py::dtype& dtype) {
       "expected bool, uint8, int32, int64, float32 or float64, got " + std::string(py::str(dtype)));
 }
 
-// Other Python threads go on meanwhile.
+std::vector<py::ssize_t> sizes_of(const Shape& shape) { return {shape.begin(), shape.end()}; }
+
+}  // namespace
+
 void wait() {
   const py::gil_scoped_release release;
   cuda::synchronize();
 }
-
-std::vector<py::ssize_t> sizes_of(const Shape& shape) { return {shape.begin(), shape.end()}; }
-
-}  // namespace
 
 void copy_bytes(void* to, const void* from, py::ssize_t bytes) {
   if (bytes == 0) return;

@@ -66,6 +66,7 @@ constexpr const char* kArrayType = "DeviceArray";  // as docstrings name it
 NdArray wrap(DeviceArray array);
 Shape shape_of(const DeviceArray& a);
 py::tuple shape_tuple(const DeviceArray& a);
+void wait();  // for this thread's stream; other Python threads go on meanwhile
 void copy_bytes(void* to, const void* from, py::ssize_t bytes);  // on this thread's stream
 
 // An array on the GPU with the elements of one of NumPy's, and the way back.

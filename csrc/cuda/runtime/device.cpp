@@ -75,6 +75,7 @@ struct Holder {
   }
 };
 thread_local Holder t_holder;
+thread_local const std::int64_t* t_stop_word = nullptr;
 
 Lane& lane() {
   if (is_forked()) take_lane();  // throws
@@ -87,6 +88,10 @@ Lane& lane() {
 cudaStream_t stream() { return lane().stream; }
 Report* report() { return lane().report; }
 int lane_number() { return lane().number; }
+
+const std::int64_t* stop_word() { return t_stop_word; }
+Stoppable::Stoppable(const std::int64_t* word) { t_stop_word = word; }
+Stoppable::~Stoppable() { t_stop_word = nullptr; }
 
 void finish_uses(int number) noexcept {
   const Lane* mine = t_holder.lane;
@@ -138,14 +143,3 @@ int processors() {
 }
 
 }  // namespace pynet::cuda
-
-namespace pynet {
-
-void* RecordedCall::operator new(std::size_t bytes) {
-  void* memory = nullptr;
-  cuda::check(cudaHostAlloc(&memory, bytes, cudaHostAllocMapped), "cudaHostAlloc");
-  return memory;
-}
-void RecordedCall::operator delete(void* memory) { cudaFreeHost(memory); }
-
-}  // namespace pynet

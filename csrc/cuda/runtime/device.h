@@ -19,6 +19,15 @@ int lane_number();
 // may still use it.
 void finish_uses(int lane) noexcept;
 
+// Gives the kernels that this thread launches meanwhile their stop_word().
+class Stoppable {
+ public:
+  explicit Stoppable(const std::int64_t* word);
+  ~Stoppable();
+  Stoppable(const Stoppable&) = delete;
+  Stoppable& operator=(const Stoppable&) = delete;
+};
+
 struct DeviceInfo {
   bool present;
   cudaError_t code;    // why not

@@ -28,4 +28,8 @@ struct Report {
 // Where this thread's kernels write it: memory of the host that the device sees.
 Report* report();
 
+// Null, or in a replay of a recorded step a word that is not 0 once the step was stopped: what
+// changes parameters, their state or running statistics does nothing then.
+const std::int64_t* stop_word();
+
 }  // namespace pynet::cuda

@@ -20,46 +20,55 @@
 #include <vector>
 
 #include "pynet/operands.h"
+#include "pynet/step_numbers.h"
 
 namespace pynet {
 
 class Arena;
 class Scratch;
 
-// What kernels read or write through a pointer, and so may differ from step to step.
-struct StepNumbers {
-  UpdateState update;
-  RandomState random;
-  float ratio;
-  double loss;
-};
-
-// Lets the pointers of a recorded call lead to numbers of its own.
+// Copies what the pointers of a call lead to.
 template <class Args>
-void own_numbers(Args&, StepNumbers&) {}
+void take_numbers(const Args&, StepNumbers&) {}
 template <class T>
-void own_numbers(UpdateArgs<T>& args, StepNumbers& own) {
+void take_numbers(const UpdateArgs<T>& args, StepNumbers& own) {
   own.update = *args.state;
-  args.state = &own.update;
 }
 template <class T>
-void own_numbers(DropoutArgs<T>& args, StepNumbers& own) {
+void take_numbers(const DropoutArgs<T>& args, StepNumbers& own) {
   own.random = *args.state;
   own.ratio = *args.ratio;
-  args.state = &own.random;
-  args.ratio = &own.ratio;
+}
+
+// Lets the pointers of a call lead to numbers at another place, and its result to `result`.
+template <class Args>
+void lead_numbers(Args&, StepNumbers&, double*) {}
+template <class T>
+void lead_numbers(UpdateArgs<T>& args, StepNumbers& at, double*) {
+  args.state = &at.update;
 }
 template <class T>
-void own_numbers(SoftmaxCrossEntropyArgs<T>& args, StepNumbers& own) {
-  args.loss = &own.loss;
+void lead_numbers(DropoutArgs<T>& args, StepNumbers& at, double*) {
+  args.state = &at.random;
+  args.ratio = &at.ratio;
 }
 template <class T>
-void own_numbers(PairLossArgs<T>& args, StepNumbers& own) {
-  args.loss = &own.loss;
+void lead_numbers(SoftmaxCrossEntropyArgs<T>& args, StepNumbers&, double* result) {
+  args.loss = result;
 }
 template <class T>
-void own_numbers(SumArgs<T>& args, StepNumbers& own) {
-  args.result = &own.loss;
+void lead_numbers(PairLossArgs<T>& args, StepNumbers&, double* result) {
+  args.loss = result;
+}
+template <class T>
+void lead_numbers(SumArgs<T>& args, StepNumbers&, double* result) {
+  args.result = result;
+}
+
+template <class Args>
+void own_numbers(Args& args, StepNumbers& own) {
+  take_numbers(args, own);
+  lead_numbers(args, own, &own.loss);
 }
 
 // An array of a call: where its pointer is kept, and what it points to.
@@ -79,12 +88,7 @@ class RecordedCall {
   virtual std::vector<Operand> operands() = 0;
   virtual double operations() const = 0;
   virtual void plan() = 0;  // anew, after a change of the arguments
-
-#if defined(PYNET_CUDA_MODULE)
-  // Where the GPU sees the numbers.
-  static void* operator new(std::size_t bytes);
-  static void operator delete(void* memory);
-#endif
+  virtual void read_numbers_at(StepNumbers& place, double* result) = 0;
 
   const void* kernel = nullptr;  // its place in the KernelTable
   std::string name;
@@ -117,6 +121,9 @@ class RecordedCallOf final : public RecordedCall {
   }
   double operations() const override { return pynet::operations(args); }
   void plan() override { work = kernel_functions.plan(args); }
+  void read_numbers_at(StepNumbers& place, double* result) override {
+    lead_numbers(args, place, result);
+  }
 
   Kernel<Args> kernel_functions;
   Args args;
@@ -144,9 +151,8 @@ class Recording {
   bool take(const KernelPair<Args>& pair, const Kernel<Args<T>>& kernel, const Args<T>& args,
             const Work& work) {
     if (refreshing_) {
-      Args<T> given = args;
       StepNumbers numbers{};
-      own_numbers(given, numbers);
+      take_numbers(args, numbers);
       refresh_next(&pair, numbers);
       return false;
     }
