@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = Path(__file__).with_name("cuda") / "ladder.cu"
@@ -33,9 +34,8 @@ def build(program: Path) -> None:
     subprocess.run([*command, *defines, SOURCE, "-o", program], check=True)
 
 
-def table(lines: list[str]) -> str:
-    """Return the program's JSON lines as a table, each kernel beside the one before."""
-    rows = [json.loads(line) for line in lines]
+def table(rows: list[dict[str, Any]]) -> str:
+    """Return what the program says as a table, each kernel beside the one before."""
     text = [f"{'kernel':<24}{'size':>6}{'ms':>10}{'GFLOP/s':>10}{'factor':>9}"]
     before: dict[int, float] = {}
     for row in sorted(rows, key=lambda row: row["size"]):
@@ -52,6 +52,7 @@ def main() -> int:
     )
     parser.add_argument("--sizes", type=int, nargs="+", default=[1024, 2048, 4096], metavar="N")
     parser.add_argument("--check", action="store_true", help="only whether each kernel is right")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the times here as well")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         program = Path(folder) / "ladder"
@@ -62,7 +63,10 @@ def main() -> int:
         if not options.check:
             command = [program, "time", *map(str, options.sizes)]
             found = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-            print(table(found.stdout.splitlines()))
+            rows = [json.loads(line) for line in found.stdout.splitlines()]
+            print(table(rows))
+            if options.json:
+                options.json.write_text(json.dumps(rows))
     return 0
 
 

@@ -29,7 +29,7 @@ LEVELS = [
     {"resume", "trainer", "rate_finder"},
     {"search"},
     {"lab", "bench"},
-    {"cli"},
+    {"cli", "gpucheck"},
 ]
 LEVEL_OF = {name: level for level, names in enumerate(LEVELS) for name in names}
 

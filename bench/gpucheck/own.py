@@ -1,0 +1,132 @@
+"""pynet in the rows: on a GPU, on the executor of tests/cuda_host, or as the compiled core."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import count
+from typing import Any
+
+import numpy as np
+
+import pynet
+from gpucheck.driver import Events
+from gpucheck.timing import Clock, HostClock
+from pynet import ops, optimizers
+from pynet.bench.nets import Net
+from pynet.bench.peers.own import build
+from pynet.bench.rows import Kernel, Step, conv_sides
+from pynet.networks import Network
+
+
+class Own:
+    """`module`: pynet._cuda or a stand-in that pynet computes with, or pynet._core."""
+
+    def __init__(self, module: Any, events: bool) -> None:
+        self.module = module
+        self.on_device = hasattr(module, "to_device")
+        self.clock: Clock = HostClock(self.wait)
+        if events:
+            stream = self.put(np.ones(1, np.float32)).__cuda_array_interface__["stream"]
+            self.clock = Events(int(stream))
+
+    def wait(self) -> None:
+        if self.on_device:
+            self.module.synchronize()
+
+    def put(self, a: Any) -> Any:
+        return self.module.to_device(a) if self.on_device else np.array(a)
+
+    def set_precision(self, name: str) -> None:
+        if self.on_device:
+            self.module.set_precision(name)
+
+    def release_memory(self) -> None:
+        self.module.release_memory()
+
+    # ---- kernels -------------------------------------------------------------------------------
+
+    def kernel(self, work: Kernel, inputs: dict[str, Any]) -> Callable[[], Any]:
+        op, s = work
+        i = {name: self.put(a) for name, a in inputs.items()}
+        if op == "copy":
+            return self._copy(i["x"])
+        if op == "gemm":
+            flags = (bool(s["trans_a"]), bool(s["trans_b"]))
+            C = self._zeros((s["M"], s["N"]))
+            return lambda: ops.gemm(i["A"], i["B"], None, *flags, 1.0, 0.0, False, C)
+        if op in ("conv2d", "conv2d_dx", "conv2d_dW"):
+            return self._convolution(op, s, i)
+        if op == "softmax_cross_entropy":
+            return self._cross_entropy(i["x"], i["t"])
+        if op in ("batch_norm_relu", "batch_norm_relu_backward"):
+            return self._batch_norm(op, i)
+        assert op == "adam_update"
+        m, v, steps = self._zeros(i["x"].shape), self._zeros(i["x"].shape), count(1)
+
+        def update() -> Any:
+            ops.adam_update(i["x"], i["dout"], m, v, 0.001, 0.9, 0.999, next(steps))
+            return i["x"]
+
+        return update
+
+    def _zeros(self, shape: tuple[int, ...]) -> Any:
+        return self.put(np.zeros(shape, np.float32))
+
+    def _copy(self, x: Any) -> Callable[[], Any]:
+        y = self._zeros(x.shape)
+
+        def copy() -> Any:
+            y[...] = x
+            return y
+
+        return copy
+
+    def _convolution(self, op: str, s: dict[str, int], i: dict[str, Any]) -> Callable[[], Any]:
+        way: dict[str, Any] = {name: s[name] for name in ("stride", "pad", "dilation", "groups")}
+        of_x, of_W, of_y = conv_sides(s)
+        x, W, dout = i["x"], i["W"], i["dout"]
+        way["out"] = self._zeros({"conv2d": of_y, "conv2d_dx": of_x, "conv2d_dW": of_W}[op])
+        return {
+            "conv2d": lambda: ops.conv2d(x, W, **way),
+            "conv2d_dx": lambda: ops.conv2d_dx(dout, W, of_x, **way),
+            "conv2d_dW": lambda: ops.conv2d_dW(dout, x, of_W, **way),
+        }[op]
+
+    def _batch_norm(self, op: str, i: dict[str, Any]) -> Callable[[], Any]:
+        x, dout, gamma, beta = i["x"], i["dout"], i["gamma"], i["beta"]
+        out = self._zeros(x.shape)
+        if op == "batch_norm_relu":
+            running = self._zeros(gamma.shape), self._zeros(gamma.shape)
+            return lambda: ops.batch_norm(x, gamma, beta, *running, relu=True, out=out)[0]
+        y, mean, std = ops.batch_norm(x, gamma, beta, None, None, relu=True)
+        return lambda: ops.batch_norm_backward(dout, x, gamma, mean, std, y=y, out=out)[0]
+
+    def _cross_entropy(self, x: Any, t: Any) -> Callable[[], Any]:
+        """Loss and gradient as a recorded step has them: nothing waits for the loss."""
+        recording = self.module.Recording()
+        recording.start()
+        _, y = ops.softmax_cross_entropy(x, t)
+        dx = ops.softmax_cross_entropy_backward(y, t)
+        recording.set_boundary()
+        recording.stop()
+        for array in (x, t, dx):
+            recording.hold(array)
+        recording.optimize()
+
+        def replay() -> Any:
+            if not recording.play(0, recording.size()):
+                raise RuntimeError("softmax_cross_entropy could not be replayed")
+            return dx
+
+        return replay
+
+    # ---- nets ----------------------------------------------------------------------------------
+
+    def network(self, net: Net, weights: Any) -> Network:
+        made = Network(build(net.layers, iter(weights)), input_dim=net.shape, dtype=np.float32)
+        return made.to("cuda") if self.on_device else made
+
+    def step(self, net: Net, weights: Any, work: Step) -> Any:
+        """The captured step: loss = step(x, t)."""
+        optimizer = getattr(optimizers, work.optimizer)(lr=work.lr)
+        return pynet.capture(self.network(net, weights), optimizer)

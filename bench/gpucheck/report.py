@@ -1,0 +1,60 @@
+"""Rows, targets and steps in lines."""
+
+from __future__ import annotations
+
+from statistics import mean
+from typing import Any
+
+Found = dict[str, Any]
+
+
+def text(found: Found) -> str:
+    """A row in a line."""
+    if "failed" in found:
+        return f"{found['row']:<40} not measured: {found['failed']}"
+    words = [f"{found['row']:<40}", f"{1e6 * found['seconds']:>12.1f} us"]
+    if "tflops" in found:
+        words.append(f"{found['tflops']:8.2f} TFLOP/s")
+    if "share" in found:
+        words.append(f"{found['bandwidth'] / 1e9:7.0f} GB/s {100 * found['share']:4.0f} %")
+    if "ratio" in found:
+        sure = "" if found["ratio"]["measured"] else " ?"
+        words.append(f"{found['ratio']['median']:.2f}x{sure} {found['peer']}")
+    else:
+        words.append(f"peer: {found['peer']}")
+    if "accuracies" in found:
+        words.append(f"{100 * mean(found['accuracies']):.2f} % of {len(found['accuracies'])} seeds")
+    return "  ".join(words)
+
+
+def target(said: dict[str, Any]) -> str:
+    def number(value: float | None) -> str:
+        if value is None:
+            return "-"
+        return f"{100 * value:.0f} %" if said["unit"] == "" else f"{value:.3g}{said['unit']}"
+
+    figures = f"mean {number(said['mean']):>8}  worst {number(said['worst']):>8}"
+    wanted = f"goal {number(said['goal']):>6}  at least {number(said['least']):>6}"
+    rows = f"{said['measured']} of {said['rows']} rows"
+    return f"{said['what']:<58} {wanted}  {figures}  {rows:>14}  reached: {said['reached']}"
+
+
+def step(name: str, found: Found) -> list[str]:
+    """What a step found, in lines."""
+    lines = [f"{name}: {'passed' if found['passed'] else 'FAILED'}, {found['seconds']} s"]
+    if "why" in found:
+        lines[0] += f": {found['why']}"
+    if "tests" in found:
+        counts = (f"{found[kind]} {kind}" for kind in ("tests", "failures", "skipped"))
+        lines += [f"  {', '.join(counts)}", *(f"  {test}" for test in found["names"])]
+    for tool, said in found.get("tools", {}).items():
+        count = said.get("tests", {}).get("tests", 0)
+        words = said.get("stopped") or f"{said['errors']} errors in {count} tests"
+        lines += [f"  {tool}: {words}", *(f"    {line}" for line in said["first"])]
+    if "targets" in found:
+        lines += [f"  {text(row)}" for row in found["rows"]]
+        lines += [f"  {target(each)}" for each in found["targets"]]
+    if "instructions" in found:
+        counts = (f"{count} {kind}" for kind, count in found["instructions"].items())
+        lines.append(f"  {found['kernels']} kernels: {', '.join(counts)}")
+    return lines

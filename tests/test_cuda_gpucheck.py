@@ -1,0 +1,117 @@
+"""Every row of bench/gpucheck once, on next to nothing: before a GPU is there to measure it.
+
+With the executor of tests/cuda_host, or on a GPU.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from device_ops import on_device_module
+
+sys.path.append(str(Path(__file__).resolve().parent.parent / "bench"))
+
+from gpucheck import measure, mnist
+from gpucheck.own import Own
+from gpucheck.rows import COPY, TABLE, tiny
+from gpucheck.timing import Plan
+from pynet.bench.nets import NETS, Affine, Conv, Dropout, MaxPool, Net, Relu
+from pynet.bench.rows import Kernel, Step, Training
+
+device = on_device_module
+ONCE = Plan(rounds=2, seconds=0.0)
+KERNELS = [name for name, row in TABLE.items() if isinstance(row.work, Kernel)]
+SMALL = Net((Conv(2, 3), Relu(), MaxPool(), Dropout(), Affine(10)), (1, 8, 8))
+STEPS = [name for name, row in TABLE.items() if isinstance(row.work, Step)]
+
+
+@pytest.fixture
+def bench(device: Any) -> measure.Bench:
+    made = measure.Bench(Own(device, events=False), None, ONCE)
+    made.copy(tiny(COPY))
+    return made
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_a_kernel(bench: measure.Bench, name: str) -> None:
+    row = tiny(TABLE[name])
+    found = bench.row(row)
+    assert found["row"] == name and "failed" not in found
+    assert found["seconds"] > 0 and found["peer"] == "none"
+    assert ("tflops" in found) == name.startswith(("gemm", "conv", "first"))
+    assert ("share" in found) == name.startswith("pass")
+    if name.startswith("gemm"):
+        bound = {"float32": 1e-6, "tf32x3": 2e-6, "bfloat16": 2e-2}[row.precision]
+        assert 0 < found["error"] < bound
+    assert bench.own.module.precision() == "float32"
+
+
+@pytest.mark.parametrize("op", ["softmax_cross_entropy", "batch_norm_relu_backward", "copy"])
+def test_what_a_kernel_computes(device: Any, op: str) -> None:
+    """The calls of the row as NumPy would have it, on arrays that are not zeros."""
+    row = tiny(COPY if op == "copy" else TABLE[f"pass/{op}"])
+    assert isinstance(row.work, Kernel)
+    inputs = measure.inputs_of(row.work)
+    call = Own(device, events=False).kernel(row.work, inputs)
+    call()
+    y = call().to_numpy()
+    if op == "copy":
+        exact = inputs["x"]
+    elif op == "softmax_cross_entropy":
+        e = np.exp(inputs["x"] - inputs["x"].max(axis=1, keepdims=True))
+        hot = np.eye(e.shape[1])[inputs["t"]]
+        exact = (e / e.sum(axis=1, keepdims=True) - hot) / len(e)
+    else:
+        axes, shape = (0, 2, 3), (1, -1, 1, 1)
+        gamma, beta = inputs["gamma"].reshape(shape), inputs["beta"].reshape(shape)
+        x = inputs["x"].astype(np.float64)
+        std = np.sqrt(x.var(axes, keepdims=True) + 1e-6)
+        xn = (x - x.mean(axes, keepdims=True)) / std
+        dout = inputs["dout"] * (gamma * xn + beta > 0)
+        means = dout.mean(axes, keepdims=True), (dout * xn).mean(axes, keepdims=True)
+        exact = gamma * (dout - means[0] - xn * means[1]) / std
+    np.testing.assert_allclose(y, exact, 1e-4, 1e-5)
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_a_step(bench: measure.Bench, monkeypatch: Any, name: str) -> None:
+    monkeypatch.setattr(measure, "STEPS_COMPARED", 2)
+    row = TABLE[name]
+    assert isinstance(row.work, Step)
+    if "conv" in row.work.net:
+        monkeypatch.setitem(NETS, row.work.net, SMALL)
+    found = bench.row(row._replace(work=row.work._replace(batch=2)))
+    assert found["row"] == name and found["seconds"] > 0
+
+
+def test_a_training(device: Any, monkeypatch: Any) -> None:
+    """Bars, left or right: known after the first epochs, and not before the last is trained."""
+    monkeypatch.setitem(NETS, "bars", Net((Affine(4), Relu(), Affine(2)), (1, 4, 4)))
+    rng = np.random.default_rng(0)
+    t = rng.integers(0, 2, 40)
+    x = rng.random((40, 1, 4, 4)) * 0.1
+    x[np.arange(40), 0, :, 1 + t] += 1
+    own = Own(device, events=False)
+    work = Training(Step("bars", 5, "Momentum", 0.05), 0.99, 30, 0.9, 1)
+    data = mnist.put(own, x, t, x[:20], t[:20], 0)
+    seeds = [mnist.train(own, work, data, seed) for seed in range(2)]
+    for seed in seeds:
+        assert seed.seconds > 0 and seed.accuracies[-1] >= 0.99 and len(seed.accuracies) < 30
+        assert all(accuracy < 0.99 for accuracy in seed.accuracies[:-1])
+    found = measure.trainings(seeds)
+    assert found["reached"] and math.isclose(sum(found["each"]) / 2, found["seconds"])
+    assert len(mnist.train(own, work, data, 0, epochs=1).accuracies) == 1
+
+
+def test_images_are_moved(device: Any) -> None:
+    x = np.arange(9.0).reshape(1, 1, 3, 3)
+    own = Own(device, events=False)
+    moved = mnist.put(own, x, np.zeros(1), x, np.zeros(1), 1).shifted
+    assert len(moved) == 9
+    np.testing.assert_array_equal(moved[4].to_numpy(), x)
+    np.testing.assert_array_equal(moved[0].to_numpy()[0, 0], [[0, 0, 0], [0, 0, 1], [0, 3, 4]])

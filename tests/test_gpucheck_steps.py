@@ -1,0 +1,367 @@
+"""The steps of pynet.gpucheck, with stand-ins for what needs a GPU: what they count, and stop."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.append(str(Path(__file__).resolve().parent.parent / "bench"))
+
+from gpucheck import parse, report, run, steps, targets
+from gpucheck.process import OverBudget, Running
+from gpucheck.steps import STEPS, Failed, Job
+
+GPU = {"name": "stand-in", "compute_capability": [9, 0], "driver": None}
+PASSES = "from device_ops import kind\ndef test_one_kernel_makes(): assert kind == {kind!r}\n"
+SKIPS = "import pytest\n@pytest.mark.skip\ndef test_two(): pass\n"
+FAILS = "def test_three(): assert False\n"
+
+
+@pytest.fixture
+def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Job:
+    """A checkout with nothing in it, where the module counts as built."""
+    monkeypatch.setattr(Job, "module", lambda self: self.root)
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "pyproject.toml").write_text("[tool.pytest.ini_options]\n")
+    return Job(tmp_path, GPU, installed=True, until=time.monotonic() + 60)
+
+
+def script(folder: Path, name: str, text: str) -> None:
+    folder.mkdir(exist_ok=True)
+    path = folder / name
+    path.write_text("#!/bin/sh\n" + text)
+    path.chmod(0o755)
+
+
+def put_tests(job: Job, name: str, text: str) -> None:
+    """A module of tests, and what tells them where they run."""
+    said = "import os\nkind = os.environ['PYNET_CUDA_TESTS']\n"
+    (job.root / "tests" / "device_ops.py").write_text(said)
+    (job.root / "tests" / name).write_text(text)
+
+
+# ---- time ---------------------------------------------------------------------------------------
+
+
+def is_there(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return "\nState:\tZ" not in Path(f"/proc/{process}/status").read_text()
+
+
+@pytest.mark.parametrize("ignore", ["", "trap '' TERM; "], ids=["ends", "refuses to end"])
+def test_a_step_over_its_budget_is_stopped(job: Job, monkeypatch: Any, ignore: str) -> None:
+    """With what it started."""
+    monkeypatch.setattr("gpucheck.process.GRACE", 0.3)
+
+    def endless(job: Job) -> dict[str, Any]:
+        job.run("endless", ["sh", "-c", f"{ignore}sleep 100 & echo $! $$; wait; wait"])
+        return {"passed": True}
+
+    monkeypatch.setitem(STEPS, "test", (endless, 1))
+    job.until = time.monotonic() + 0.5
+    found = run.step("test", job)
+    assert not found["passed"] and "stopped" in found["why"]
+    assert found["seconds"] < 10
+    processes = [*map(int, (job.folder / "endless.log").read_text().split())]
+    assert len(processes) == 2
+    for _ in range(100):
+        if not any(map(is_there, processes)):
+            return
+        time.sleep(0.05)
+    pytest.fail("it still runs")
+
+
+def test_what_was_said_before_is_kept(tmp_path: Path) -> None:
+    command = ["sh", "-c", "echo begun; sleep 100"]
+    with pytest.raises(OverBudget) as error:
+        Running(command, tmp_path / "log", os.environ, tmp_path).wait(time.monotonic() + 0.5)
+    assert error.value.text == "begun\n"
+
+
+# ---- tests --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("more", "passed", "counts"),
+    [
+        ("", True, (1, 0, 0)),
+        (SKIPS, False, (2, 0, 1)),
+        (FAILS, False, (2, 1, 0)),
+        ("def broken(\n", False, (1, 1, 0)),
+    ],
+    ids=["passes", "skips", "fails", "is broken"],
+)
+def test_a_skip_is_a_failure(job: Job, more: str, passed: bool, counts: tuple[int, ...]) -> None:
+    put_tests(job, "test_device.py", PASSES.format(kind="gpu") + more)
+    put_tests(job, "test_other.py", FAILS)  # says nothing of a device
+    found = steps.test(job)
+    assert found["passed"] == passed
+    assert (found["tests"], found["failures"], found["skipped"]) == counts
+    assert len(found["names"]) == sum(counts[1:])
+
+
+def test_no_tests_at_all_is_a_failure(job: Job) -> None:
+    put_tests(job, "test_device.py", "from device_ops import kind\n")
+    assert not steps.test(job)["passed"]
+
+
+# ---- compute-sanitizer --------------------------------------------------------------------------
+
+CLEAN = "========= COMPUTE-SANITIZER\n========= ERROR SUMMARY: 0 errors\n"
+RACES = """========= COMPUTE-SANITIZER
+========= Error: Race reported between Write access at gemm and Read access
+========= RACECHECK SUMMARY: 2 hazards displayed (2 errors, 0 warnings)
+"""
+NO_RACES = "========= RACECHECK SUMMARY: 0 hazards displayed (0 errors, 0 warnings)\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "errors", "first"),
+    [
+        (CLEAN, 0, []),
+        (NO_RACES, 0, []),
+        (RACES, 2, ["Error: Race reported between Write access at gemm and Read access"]),
+        ("========= ERROR SUMMARY: 1 error\n", 1, []),
+        (
+            "========= COMPUTE-SANITIZER\n========= Device not supported\n",
+            None,
+            ["Device not supported"],
+        ),
+        ("", None, []),
+    ],
+)
+def test_what_compute_sanitizer_says(text: str, errors: int | None, first: list[str]) -> None:
+    assert parse.sanitizer(text) == {"errors": errors, "first": first}
+
+
+def sanitize(job: Job, monkeypatch: Any, tool: str, said: str) -> dict[str, Any]:
+    """With a program that runs the tests, and then says this; of the other tools nothing bad."""
+    bin_ = job.root / "bin"
+    say = f"case $tool in *{tool}) cat {bin_}/said;; *) cat {bin_}/clean;; esac"
+    script(bin_, "compute-sanitizer", f'tool=$1; shift 3; "$@"; code=$?\n{say}; exit $code\n')
+    (bin_ / "said").write_text(said)
+    (bin_ / "clean").write_text(CLEAN)
+    monkeypatch.setenv("PATH", f"{bin_}:{os.environ['PATH']}")
+    for name in steps.SANITIZED_FILES:
+        put_tests(job, f"test_cuda_{name}.py", PASSES.format(kind="gpu-small"))
+    return steps.sanitizer(job)
+
+
+def test_four_tools_find_nothing(job: Job, monkeypatch: Any) -> None:
+    found = sanitize(job, monkeypatch, "none", "")
+    assert found["passed"] and list(found["tools"]) == list(steps.TOOLS)
+    assert all(each["tests"]["tests"] == 3 for each in found["tools"].values())
+
+
+@pytest.mark.parametrize("said", [RACES, "nothing\n"], ids=["errors", "no summary"])
+def test_what_one_tool_finds_fails_the_step(job: Job, monkeypatch: Any, said: str) -> None:
+    found = sanitize(job, monkeypatch, "racecheck", said)
+    assert not found["passed"]
+    failed = [tool for tool, each in found["tools"].items() if not each["passed"]]
+    assert failed == ["racecheck"]
+    assert "racecheck" in "\n".join(report.step("sanitizer", {**found, "seconds": 1}))
+
+
+def test_without_compute_sanitizer_the_step_fails(job: Job, monkeypatch: Any) -> None:
+    monkeypatch.setenv("PATH", "")
+    found = run.step("sanitizer", job)
+    assert found["why"] == "not run: compute-sanitizer is not on PATH" and not found["passed"]
+
+
+# ---- the benchmark ------------------------------------------------------------------------------
+
+MEASURE = """
+import json, os, sys, time
+path, _, *names = sys.argv[1:]
+with open(path, "w") as file:
+    for name in names:
+        if name == "b":
+            file.write('{"row": "b", "sec')
+            file.flush()
+            sys.exit("an illegal address")
+        if name[0] == "f":
+            os.kill(os.getpid(), 9)
+        if name == "d":
+            time.sleep(100)
+        file.write(json.dumps({"row": name, "seconds": 1e-6, "peer": "none"}) + "\\n")
+        file.flush()
+    file.write('{"copy": 3e12}\\n')
+"""
+
+
+@pytest.fixture
+def measured(job: Job, monkeypatch: Any) -> Any:
+    """measured(ROW...): the step with rows that end, break off (b), or never end (d)."""
+
+    def start(*names: str) -> Any:
+        monkeypatch.setattr(steps, "MEASURE", "stand_in_measure")
+        monkeypatch.setattr(steps, "table", lambda job: list(names))
+        monkeypatch.setenv("PYTHONPATH", str(job.root))
+        (job.root / "stand_in_measure.py").write_text(MEASURE)
+        return steps.bench(job)
+
+    return start
+
+
+def test_all_rows_are_measured(measured: Any) -> None:
+    found = measured("a", "c")
+    assert found["passed"] and found["copy"] == 3e12
+    assert [row["row"] for row in found["rows"]] == ["a", "c"]
+    assert [each["reached"] for each in found["targets"]] == ["not measured"] * 10
+    text = "\n".join(report.step("bench", {**found, "seconds": 1}))
+    assert "peer: none" in text and "reached: not measured" in text
+
+
+def test_a_row_that_breaks_off_takes_no_other_with_it(measured: Any) -> None:
+    found = measured("a", "b", "c")
+    assert not found["passed"]
+    assert {row["row"]: row.get("failed") for row in found["rows"]} == {
+        "a": None,
+        "b": "an illegal address",
+        "c": None,
+    }
+
+
+def test_what_ends_every_process_ends_the_step(measured: Any, job: Job) -> None:
+    found = measured("f", "f2", "b", "c")
+    said = {row["row"]: row["failed"] for row in found["rows"]}
+    killed, address = "ended by signal 9", "an illegal address"
+    assert said == {"f": killed, "f2": killed, "b": address, "c": address}
+    assert len(list(job.folder.glob("bench*.jsonl"))) == steps.IDLE
+
+
+def test_rows_that_there_is_no_time_for(measured: Any, job: Job, monkeypatch: Any) -> None:
+    monkeypatch.setattr(steps, "LEAST_ROWS_SECONDS", 1.0)
+    job.until = time.monotonic() + 4
+    found = measured("a", "d", "e")
+    assert not found["passed"]
+    assert {row["row"]: row.get("failed") for row in found["rows"]} == {
+        "a": None,
+        "d": "over the budget",
+        "e": "over the budget",
+    }
+
+
+def test_rows_are_chosen_by_name(job: Job, measured: Any) -> None:
+    job.rows = ("a/",)
+    assert [row["row"] for row in measured("a/1", "c", "a/2")["rows"]] == ["a/1", "a/2"]
+    with pytest.raises(Failed, match="no row begins with a/"):
+        measured("c")
+
+
+# ---- targets ------------------------------------------------------------------------------------
+
+(TF32X3,) = (each for each in targets.TARGETS if each.rows == "gemm/tf32x3/")
+(STEP,) = (each for each in targets.TARGETS if each.rows == "step/two-layer-100")
+(MNIST,) = (each for each in targets.TARGETS if each.rows == "mnist/")
+(PASS,) = (each for each in targets.TARGETS if each.rows == "pass/")
+
+
+def of_ratio(row: str, median: float, **more: Any) -> dict[str, Any]:
+    return {"row": row, "ratio": {"median": median}, **more}
+
+
+@pytest.mark.parametrize(
+    ("ratios", "errors", "reached"),
+    [
+        ((4.0, 1.4), (1.9, 1.0), "goal"),
+        ((2.0, 1.5), (1.0, 1.0), "at least"),
+        ((9.0, 1.2), (1.0, 1.0), "no"),
+        ((4.0, 1.4), (2.1, 1.0), "no"),
+        ((4.0,), (1.0,), "not measured"),
+    ],
+)
+def test_mean_and_worst(ratios: tuple[float, ...], errors: tuple[float, ...], reached: str) -> None:
+    names = ["gemm/tf32x3/1", "gemm/tf32x3/2", "gemm/fp32/1"]
+    found = [
+        of_ratio(name, ratio, error=error, peer_error=1.0)
+        for name, ratio, error in zip(names, ratios, errors)
+    ]
+    found.append(of_ratio("gemm/fp32/1", 0.1))
+    assert targets.judged(TF32X3, found, names)["reached"] == reached
+
+
+@pytest.mark.parametrize(
+    ("target", "row", "reached"),
+    [
+        (STEP, {"ratio": {"median": 40}, "seconds": 9e-6}, "goal"),
+        (STEP, {"ratio": {"median": 40}, "seconds": 11e-6}, "at least"),
+        (STEP, {"ratio": {"median": 14}, "seconds": 9e-6}, "no"),
+        (STEP, {"seconds": 9e-6}, "not measured"),
+        (STEP, {"failed": "differs"}, "not measured"),
+        (MNIST, {"seconds": 0.1, "reached": True}, "goal"),
+        (MNIST, {"seconds": 0.9, "reached": True}, "at least"),
+        (MNIST, {"seconds": 0.1, "reached": False}, "no"),
+        (MNIST, {"seconds": 1.1, "reached": True}, "no"),
+        (PASS, {"share": 0.91}, "goal"),
+        (PASS, {"share": 0.8}, "at least"),
+        (PASS, {"share": 0.7}, "no"),
+    ],
+)
+def test_what_is_reached(target: targets.Target, row: dict[str, Any], reached: str) -> None:
+    name = target.rows + ("/one" if target.rows.endswith("/") else "")
+    said = targets.judged(target, [{"row": name, **row}], [name])
+    assert said["reached"] == reached
+    assert f"reached: {reached}" in report.target(said)
+
+
+def test_every_row_has_a_target() -> None:
+    from gpucheck.rows import TABLE
+
+    for target in targets.TARGETS:
+        assert any(name.startswith(target.rows) for name in TABLE), target.what
+    for name in TABLE:
+        assert sum(name.startswith(target.rows) for target in targets.TARGETS) == 1, name
+
+
+# ---- instructions -------------------------------------------------------------------------------
+
+SASS = """
+Fatbin elf code:
+================
+arch = sm_90a
+\t\tFunction : _Z7productPf
+\t.headerflags\t@"EF_CUDA_SM90"
+        /*0000*/                   LDC R1, c[0x0][0x28] ;  /* 0x00000a00ff017b82 */
+        /*0010*/                   FFMA R3, R2, R4, R3 ;   /* 0x0000000402037223 */
+        /*0020*/              @!P0 FFMA.FTZ R3, R2, R4, R3 ;
+        /*0030*/                   HGMMA.64x128x8.F32.TF32 R24, gdesc[UR4], R24, !UPT ;
+        /*0040*/              @UP1 HMMA.16816.F32.BF16 R8, R4, R2, RZ ;
+        /*0050*/                   LDL.64 R2, [R1] ;
+        /*0060*/                   STL [R1+0x8], R2 ;
+        /*0070*/                   LDG.E R2, [R4.64] ;
+\t\tFunction : _Z4copyPf
+        /*0000*/                   FFMA R3, R2, R4, R3 ;
+"""
+
+
+def test_instructions_are_counted() -> None:
+    found = parse.sass(SASS)
+    each = {"HGMMA": 1, "HMMA": 1, "FFMA": 2, "LDL": 1, "STL": 1}
+    assert found["by_kernel"] == {"product": each}  # one FFMA is none of a product
+    assert found["instructions"] == {**each, "FFMA": 3} and found["kernels"] == 2
+    assert parse.sass("")["kernels"] == 0
+
+
+def test_instructions_of_the_module(job: Job, monkeypatch: Any) -> None:
+    bin_ = job.root / "bin"
+    script(bin_, "cuobjdump", f"cat {bin_}/sass\n")
+    (bin_ / "sass").write_text(SASS)
+    monkeypatch.setenv("PATH", f"{bin_}:{os.environ['PATH']}")
+    found = steps.sass(job)
+    assert found["passed"] and found["instructions"]["HGMMA"] == 1
+    text = "\n".join(report.step("sass", {**found, "seconds": 1}))
+    assert "2 kernels: 1 HGMMA" in text
+    assert json.dumps(found)
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(Failed, match="not run: cuobjdump"):
+        steps.sass(job)
