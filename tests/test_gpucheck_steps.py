@@ -112,6 +112,7 @@ def test_a_skip_is_a_failure(job: Job, more: str, passed: bool, counts: tuple[in
 def test_no_tests_at_all_is_a_failure(job: Job) -> None:
     put_tests(job, "test_device.py", "from device_ops import kind\n")
     assert not steps.test(job)["passed"]
+    assert not parse.all_passed(parse.junit(""))
 
 
 # ---- compute-sanitizer --------------------------------------------------------------------------
@@ -249,6 +250,13 @@ def test_rows_that_there_is_no_time_for(measured: Any, job: Job, monkeypatch: An
         "d": "over the budget",
         "e": "over the budget",
     }
+
+
+def test_rows_of_an_earlier_run_stand(job: Job, measured: Any) -> None:
+    job.rows = ("a",)
+    job.before = [{"row": name, "seconds": 2.0, "peer": "none"} for name in ("a", "c", "gone")]
+    found = measured("a", "b", "c")
+    assert {row["row"]: row["seconds"] for row in found["rows"]} == {"a": 1e-6, "c": 2.0}
 
 
 def test_rows_are_chosen_by_name(job: Job, measured: Any) -> None:

@@ -70,17 +70,11 @@ def write(path: Path, evidence: Evidence) -> None:
         raise
 
 
-def joined(before: Evidence | None, now: Evidence) -> Evidence:
-    """Steps of an earlier run stand if that had the same sources on the same kind of GPU."""
-    same = (
-        before is not None
-        and before["sources"] == now["sources"]
-        and before["device"] == now["device"]
-    )
-    if not same:
-        return now
-    assert before is not None
-    return {**now, "steps": {**before["steps"], **now["steps"]}}
+def standing(before: Evidence | None, now: Evidence) -> dict[str, Any]:
+    """Steps of an earlier run, which stand if that had the same sources on the same kind of GPU."""
+    if before is None or any(before[key] != now[key] for key in ("sources", "device")):
+        return {}
+    return dict(before["steps"])
 
 
 def status(path: Path, root: Path) -> str:

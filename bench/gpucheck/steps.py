@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,7 @@ class Job:
     gpu: Mapping[str, Any]
     installed: bool = False  # take the pynet that Python finds, not one built here
     rows: tuple[str, ...] = ()  # how the names of the rows begin that are measured
+    before: Sequence[Result] = ()  # rows that an earlier run of the same sources measured
     until: float = 0.0
 
     @property
@@ -256,6 +257,7 @@ def bench(job: Job) -> Result:
     results += [{"row": name, "failed": why} for name, why in failed.items()]
     there = {one["row"] for one in results}
     results += [{"row": n, "failed": "over the budget"} for n in wanted if n not in there]
+    results += [one for one in job.before if one["row"] in names and one["row"] not in wanted]
     about = {key: value for line in lines if "row" not in line for key, value in line.items()}
     complete = not any("failed" in one for one in results)
     reached = [judged(target, results, names) for target in TARGETS]
