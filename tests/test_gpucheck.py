@@ -239,9 +239,9 @@ def test_a_run_is_recorded(whole: Any, capsys: Any) -> None:
     out = capsys.readouterr().out
     assert "build: passed" in out and "ladder, at most" in out and "written: e.json" in out
     assert str(ROOT) not in json.dumps(found)
-    code, found = whole(ladder=Failed("no compiler"))
+    code, found = whole(ladder=Failed(f"no compiler in {ROOT}/x"))
     assert code == 1 and found["steps"]["build"]["passed"]  # of the first run
-    assert found["steps"]["ladder"]["why"] == "no compiler"
+    assert found["steps"]["ladder"]["why"] == "no compiler in ./x"
 
 
 def test_nothing_runs_after_a_build_that_failed(whole: Any) -> None:

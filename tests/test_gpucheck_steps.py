@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -17,6 +18,7 @@ from gpucheck import parse, report, run, steps, targets
 from gpucheck.process import OverBudget, Running
 from gpucheck.steps import STEPS, Failed, Job
 
+BENCH = Path(__file__).resolve().parent.parent / "bench"
 GPU = {"name": "stand-in", "compute_capability": [9, 0], "driver": None}
 PASSES = "from device_ops import kind\ndef test_one_kernel_makes(): assert kind == {kind!r}\n"
 SKIPS = "import pytest\n@pytest.mark.skip\ndef test_two(): pass\n"
@@ -78,6 +80,31 @@ def test_a_step_over_its_budget_is_stopped(job: Job, monkeypatch: Any, ignore: s
             return
         time.sleep(0.05)
     pytest.fail("it still runs")
+
+
+ENDED = """
+from pathlib import Path
+from gpucheck import driver, run, steps
+driver.find = lambda: {{"name": "stand-in", "driver": None}}
+steps.Job.folder = Path({folder!r})
+def endless(job): job.run("endless", ["sh", "-c", "echo $$; sleep 100; true"])
+steps.STEPS["test"] = (endless, 1)
+run.main(["--only", "test", "--evidence", {folder!r} + "/e.json"])
+"""
+
+
+def test_a_check_that_is_ended_ends_its_step(tmp_path: Path) -> None:
+    env = {**os.environ, "PYTHONPATH": str(BENCH)}
+    code = ENDED.format(folder=str(tmp_path))
+    check = subprocess.Popen([sys.executable, "-c", code], env=env)
+    log = tmp_path / "endless.log"
+    while not log.exists() or not log.read_text():
+        assert check.poll() is None
+        time.sleep(0.05)
+    check.terminate()
+    assert check.wait() == 128 + 15
+    assert not is_there(int(log.read_text()))
+    assert not (tmp_path / "e.json").exists()
 
 
 def test_what_was_said_before_is_kept(tmp_path: Path) -> None:

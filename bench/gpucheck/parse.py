@@ -1,4 +1,4 @@
-"""What the tools say: pytest, compute-sanitizer, ptxas, cuobjdump."""
+"""What the tools say: pytest, compute-sanitizer, cuobjdump."""
 
 from __future__ import annotations
 
@@ -54,13 +54,6 @@ def sanitizer(text: str) -> dict[str, Any]:
     ]
     errors = sum(map(int, found)) if found else None
     return {"errors": errors, "first": first[:5] if errors != 0 else []}
-
-
-def spills(log: str) -> dict[str, int]:
-    """Bytes that kernels spill, by kernel: ptxas says it of each."""
-    table = cuda_registers.read(log)
-    each = {kernel: max(use.spilled for use in row.values()) for kernel, row in table.items()}
-    return {kernel: spilled for kernel, spilled in each.items() if spilled}
 
 
 def sass(text: str) -> dict[str, Any]:

@@ -14,9 +14,12 @@ checkout. Targets that are missed are shown and fail nothing.
 from __future__ import annotations
 
 import argparse
+import json
+import os
 import platform
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -73,10 +76,18 @@ def step(name: str, job: Job) -> Result:
     try:
         found = STEPS[name][0](job)
     except Failed as error:
-        found = {"passed": False, "why": str(error).replace(str(job.root), ".")}
+        found = {"passed": False, "why": str(error)}
     except OverBudget:
         found = {"passed": False, "why": "over its share of the time: stopped"}
+    found = json.loads(json.dumps(found).replace(str(job.root), "."))  # the same on any machine
     return {**found, "seconds": round(time.monotonic() - begin, 1)}
+
+
+def find_toolkit() -> None:
+    """Put CUDA's programs on PATH where they lie in their usual folder."""
+    if shutil.which("nvcc") is None:
+        folders = sorted(Path("/usr/local").glob("cuda*/bin"))
+        os.environ["PATH"] = os.pathsep.join([*map(str, folders[-1:]), os.environ["PATH"]])
 
 
 def first_line(*command: str) -> str | None:
@@ -114,6 +125,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"pynet.gpucheck: {why}", file=sys.stderr)
         return NO_GPU
     names, begin = chosen(args), time.monotonic()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # as Ctrl-C does
+    find_toolkit()
     print(f"{gpu['name']}, driver {gpu['driver']}: {', '.join(names)}", flush=True)
     record = {**about(gpu), "steps": {}}
     before = evidence.standing(evidence.read(args.evidence), record)
