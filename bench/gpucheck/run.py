@@ -83,8 +83,9 @@ def step(name: str, job: Job) -> Result:
     return {**found, "seconds": round(time.monotonic() - begin, 1)}
 
 
-def find_toolkit() -> None:
-    """Put CUDA's programs on PATH where they lie in their usual folder."""
+def prepare() -> None:
+    """End as after Ctrl-C when asked to, and find CUDA's programs in their usual folder."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     if shutil.which("nvcc") is None:
         folders = sorted(Path("/usr/local").glob("cuda*/bin"))
         os.environ["PATH"] = os.pathsep.join([*map(str, folders[-1:]), os.environ["PATH"]])
@@ -125,8 +126,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"pynet.gpucheck: {why}", file=sys.stderr)
         return NO_GPU
     names, begin = chosen(args), time.monotonic()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # as Ctrl-C does
-    find_toolkit()
+    prepare()
     print(f"{gpu['name']}, driver {gpu['driver']}: {', '.join(names)}", flush=True)
     record = {**about(gpu), "steps": {}}
     before = evidence.standing(evidence.read(args.evidence), record)
