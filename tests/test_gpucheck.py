@@ -220,7 +220,7 @@ def whole(library: Path, monkeypatch: Any, tmp_path: Path) -> Callable[..., tupl
         for name, result in results.items():
 
             def step(job: Job, result: Any = result) -> Any:
-                if isinstance(result, Exception):
+                if isinstance(result, BaseException):
                     raise result
                 return result
 
@@ -248,6 +248,12 @@ def test_a_run_is_recorded(whole: Any, capsys: Any) -> None:
 def test_nothing_runs_after_a_build_that_failed(whole: Any) -> None:
     code, found = whole(build=Failed("nvcc is not on PATH"), test={"passed": True})
     assert code == 1 and list(found["steps"]) == ["build"]
+
+
+def test_a_check_that_is_ended_keeps_the_steps_before(whole: Any, tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        whole(build={"passed": True}, test=KeyboardInterrupt())
+    assert evidence.read(tmp_path / "e.json")["steps"].keys() == {"build"}
 
 
 def test_an_installed_pynet_is_not_built(whole: Any) -> None:

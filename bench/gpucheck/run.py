@@ -138,10 +138,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"[{time.monotonic() - begin:4.0f} s] {name}, at most {left:.0f} s", flush=True)
         record["steps"][name] = step(name, job)
         print("\n".join(report.step(name, record["steps"][name])), flush=True)
+        evidence.write(args.evidence, {**record, "steps": {**before, **record["steps"]}})
         if name == "build" and not record["steps"][name]["passed"]:
             break  # what is there is of other sources
     passed = all(found["passed"] for found in record["steps"].values())
-    evidence.write(args.evidence, {**record, "steps": {**before, **record["steps"]}})
     print(f"[{time.monotonic() - begin:4.0f} s] written: {args.evidence.name}")
     return 0 if passed else 1
 
