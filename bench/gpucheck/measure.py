@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Callable, Iterator
 from itertools import cycle
 from statistics import mean
 from typing import Any
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from gpucheck import mnist
-from gpucheck.own import Own
+from gpucheck.own import Own, Steps
 from gpucheck.report import text
 from gpucheck.rows import COPY, TABLE, Row
 from gpucheck.timing import Contender, Plan, samples
@@ -133,20 +134,29 @@ class Bench:
             plain = without_dropout(net)
             trial = side.step(plain, weights(plain), work)
             losses[name] = [
-                trial(side.put(x), side.put(t))
+                float(trial(side.put(x), side.put(t)))
                 for x, t in batches(net, work.batch, STEPS_COMPARED, 1)
             ]
             step = side.step(net, weights(net), work)
-            there = [(side.put(x), side.put(t)) for x, t in batches(net, work.batch, 8, 2)]
-            for x, t in there[:4]:
-                step(x, t)  # recorded, checked, made a graph
-            turn = cycle(there)
-            contenders[name] = Contender(lambda step=step, turn=turn: step(*next(turn)), side.clock)
+            x, t = map(side.put, batches(net, 8 * work.batch, 1, 2)[0])
+            rows = np.random.default_rng(3).permutation(8 * work.batch).reshape(8, -1)
+            if side is self.own:
+                call = self._steps(step, x, t, cycle(rows))
+            else:
+                call = rows_of_torch(step, x, t, cycle(map(side.put, rows)))
+            contenders[name] = Contender(call, side.clock)
         for name, theirs in losses.items():
             error = agree(losses["pynet"], theirs, row.tolerance)
             if error is not None:
                 return {"failed": f"the losses differ from {name}'s by {error:.2g}"}
         return self._times(samples(contenders, self.plan))
+
+    @staticmethod
+    def _steps(captured: Any, x: Any, t: Any, turn: Iterator[Any]) -> Callable[[], Any]:
+        steps = Steps(captured, x, t)
+        for _ in range(4):  # recorded, checked, made a graph
+            steps(next(turn))
+        return lambda: steps(next(turn))
 
     def _training(self, work: Training) -> Found:
         try:
@@ -155,6 +165,14 @@ class Bench:
             return {"failed": f"no MNIST (PYNET_DATA): {type(error).__name__}"}
         mnist.train(self.own, work, data, self.seeds, epochs=1)  # to warm up
         return trainings([mnist.train(self.own, work, data, seed) for seed in range(self.seeds)])
+
+
+def rows_of_torch(step: Any, x: Any, t: Any, turn: Iterator[Any]) -> Callable[[], Any]:
+    def call() -> None:
+        rows = next(turn)
+        step(x[rows], t[rows])
+
+    return call
 
 
 def trainings(seeds: list[mnist.Seed]) -> Found:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import pynet
-from gpucheck.own import Own
+from gpucheck.own import Own, Steps
 from pynet.bench.nets import NETS, weights
 from pynet.bench.rows import Training
 
@@ -61,13 +61,15 @@ def train(own: Own, work: Training, data: Data, seed: int, epochs: int | None = 
     own.wait()
     begin = time.perf_counter()
     captured = own.step(NETS[step.net], weights(NETS[step.net], seed), step)
+    steps = Steps(captured, None, data.t)
     accuracies: list[float] = []
     for epoch in range(work.epochs if epochs is None else epochs):
         captured.optimizer.lr = step.lr * work.decay**epoch
         order = rng.permutation(len(data.t))
         places = rng.integers(0, len(data.shifted), len(order) // batch)
         for i, place in enumerate(places):
-            captured.run_rows(data.shifted[place], data.t, order[i * batch : (i + 1) * batch])
+            steps(order[i * batch : (i + 1) * batch], data.shifted[place])
+        steps.settle()
         known = captured.network.accuracy(data.x_test, data.t_test, EVALUATED)
         accuracies.append(float(known))
         if known >= work.accuracy:

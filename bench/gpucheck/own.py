@@ -17,6 +17,8 @@ from pynet.bench.peers.own import build
 from pynet.bench.rows import Kernel, Step, conv_sides
 from pynet.networks import Network
 
+SETTLED_EACH = 100  # steps
+
 
 class Own:
     """`module`: pynet._cuda or a stand-in that pynet computes with, or pynet._core."""
@@ -130,3 +132,29 @@ class Own:
         """The captured step: loss = step(x, t)."""
         optimizer = getattr(optimizers, work.optimizer)(lr=work.lr)
         return pynet.capture(self.network(net, weights), optimizer)
+
+
+class Steps:
+    """Steps with rows of data on the device, whose losses stay there: as the Trainer makes them."""
+
+    def __init__(self, captured: Any, x: Any, t: Any) -> None:
+        self.captured, self._x, self._t = captured, x, t
+        self._waiting = 0
+
+    def __call__(self, rows: Any, x: Any = None) -> None:
+        """Make one with these rows, of `x` where other images are given."""
+        x = self._x if x is None else x
+        if not self.captured.run_later(x, self._t, rows):
+            self.settle()
+            self.captured.run_rows(x, self._t, rows)
+            return
+        self._waiting += 1
+        if self._waiting == SETTLED_EACH:
+            self.settle()
+
+    def settle(self) -> None:
+        """Wait for them; RuntimeError where one was stopped."""
+        self._waiting = 0
+        _, reason = self.captured.settle()
+        if reason is not None:
+            raise RuntimeError(f"a step was stopped: {reason or 'a loss that is not finite'}")

@@ -100,20 +100,20 @@ class Torch:
     def put(self, a: Any) -> Any:
         return torch.from_numpy(np.ascontiguousarray(a)).to(self.device)
 
-    def step(self, net: Net, weights: Any, work: Step) -> Callable[[Any, Any], float]:
-        """Eager, the data on the device, the loss read as pynet's step reads it."""
+    def step(self, net: Net, weights: Any, work: Step) -> Callable[[Any, Any], Any]:
+        """Eager: the loss as an array on the device."""
         model = torch_eager.build(net.layers, iter(weights), len(net.shape) == 3).to(self.device)
         rule = torch.optim.Adam if work.optimizer == "Adam" else torch.optim.SGD
         options = {"momentum": 0.9} if work.optimizer == "Momentum" else {}
         optimizer = rule(model.parameters(), lr=work.lr, **options)
         adapted = torch_eager._epsilons() if work.optimizer == "Adam" else iter(())
 
-        def step(x: Any, t: Any) -> float:
+        def step(x: Any, t: Any) -> Any:
             optimizer.param_groups[0].update(next(adapted, {}))
             optimizer.zero_grad()
             loss = nn.functional.cross_entropy(model(x), t)
             loss.backward()
             optimizer.step()
-            return float(loss.item())
+            return loss.detach()
 
         return step
