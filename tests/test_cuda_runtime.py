@@ -280,7 +280,7 @@ def test_what_the_pool_keeps_is_given_back_before_that(cuda: ModuleType, monkeyp
 
 FORK = """
 import importlib, os, sys
-sys.path.insert(0, {folder!r})
+sys.path.append({folder!r})
 import numpy as np, pynet
 cuda = importlib.import_module({name!r})
 x = cuda.to_device(np.ones(3, np.float32))
