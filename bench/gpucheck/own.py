@@ -111,8 +111,8 @@ class Own:
         dx = ops.softmax_cross_entropy_backward(y, t)
         recording.set_boundary()
         recording.stop()
-        for array in (x, t, dx):
-            recording.hold(array)
+        recording.set_inputs(x, t, x.shape[1])
+        recording.hold(dx)
         recording.optimize()
 
         def replay() -> Any:
