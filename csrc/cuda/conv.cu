@@ -82,12 +82,25 @@ struct MapStore {
   __device__ MapStore part(index_t group) const {
     return {y + group * g.FN * g.s.OH * g.s.OW, b ? b + group * g.FN : nullptr, g, relu};
   }
-  __device__ void put(index_t m, index_t n, T sum) const {
+  __device__ void put(index_t m, index_t n, T sum) const { *place(m, n) = finished(sum, m); }
+  __device__ bool packs() const {  // none of which lies in two maps
+    return g.s.OH * g.s.OW * sizeof(T) % 16 == 0 && reinterpret_cast<std::uintptr_t>(y) % 16 == 0;
+  }
+  template <int W>
+  __device__ void put_pack(index_t m, index_t n, Pack<T, W> sum) const {
+    PYNET_UNROLL
+    for (int i = 0; i < W; ++i) sum.lane[i] = finished(sum.lane[i], m);
+    store_pack(place(m, n), sum);
+  }
+  __device__ T* place(index_t m, index_t n) const {
     const index_t pixels = g.s.OH * g.s.OW;
     const std::uint32_t line = g.by_OW.quotient(static_cast<std::uint32_t>(n));
     const index_t image = g.by_OH.quotient(line);
+    return y + image * g.s.FN * pixels + m * pixels + (n - image * pixels);
+  }
+  __device__ T finished(T sum, index_t m) const {
     const T v = b ? sum + b[m] : sum;
-    y[image * g.s.FN * pixels + m * pixels + (n - image * pixels)] = relu ? relu_of<T>(v) : v;
+    return relu ? relu_of<T>(v) : v;
   }
 };
 

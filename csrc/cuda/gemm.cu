@@ -17,10 +17,23 @@ struct ProductStore {
   }
   __device__ void put(index_t m, index_t n, T sum) const {
     T* place = C + m * row_step + n;
+    *place = finished(sum, place, n);
+  }
+  __device__ bool packs() const {
+    return row_step * sizeof(T) % 16 == 0 && reinterpret_cast<std::uintptr_t>(C) % 16 == 0;
+  }
+  template <int W>
+  __device__ void put_pack(index_t m, index_t n, Pack<T, W> sum) const {
+    T* place = C + m * row_step + n;
+    PYNET_UNROLL
+    for (int i = 0; i < W; ++i) sum.lane[i] = finished(sum.lane[i], place + i, n + i);
+    store_pack(place, sum);
+  }
+  __device__ T finished(T sum, const T* before, index_t n) const {
     T c = alpha * sum;
-    if (beta != 0) c += beta * *place;
+    if (beta != 0) c += beta * *before;
     if (bias) c += bias[n];
-    *place = relu ? relu_of<T>(c) : c;
+    return relu ? relu_of<T>(c) : c;
   }
 };
 

@@ -1,7 +1,10 @@
-// A tile of a product: its place in C, and how strips of A and B come into shared memory.
+// The blocks of a product and their places in C; and how strips of A and B reach tensor cores.
 #pragma once
 
+#include <type_traits>
+
 #include "cuda/device.h"
+#include "cuda/elements.h"
 #include "cuda/product_matrix.h"
 
 namespace pynet::cuda {
@@ -39,30 +42,27 @@ struct ProductTile {
   static __host__ __device__ constexpr int b_step(int t, int i) {
     return t / BN + i * (kThreads / BN);
   }
-  // What it computes of the tile: neighbouring threads have neighbouring columns.
-  static __host__ __device__ constexpr int row(int t, int i) {
-    return t / (BN / TN) + i * (BM / TM);
-  }
-  static __host__ __device__ constexpr int column(int t, int j) {
-    return t % (BN / TN) + j * (BN / TN);
-  }
 };
 
-using SmallTile = ProductTile<32, 32, 16, 2, 2>;
-using MediumTile = ProductTile<64, 64, 16, 4, 4>;
-using LargeTile = ProductTile<128, 128, 8, 8, 8>;
-
 // What a block computes: the tile at (m0, n0) of a part, over the steps begin .. end-1 of K. Blocks
-// count the tiles of all parts, down the columns of each; a grid's other axes are too short.
+// count the tiles of all parts; a grid's other axes are too short. In a part they go down the
+// columns of a band of kBand rows of tiles, then on to the next band: those that run at the same
+// time form a square, whose strips of A and B stay in the L2 cache.
 struct BlockPlace {
+  static constexpr unsigned kBand = 16;
   index_t part, m0, n0, begin, end;
   __host__ __device__ BlockPlace(const ProductShape& s, int BM, int BN, index_t depth,
                                  index_t block, index_t chunk) {
-    const index_t row_tiles = ceil_div(s.M, BM), tiles = row_tiles * ceil_div(s.N, BN);
-    part = block / tiles;
-    const index_t tile = block - part * tiles, column = tile / row_tiles;
-    m0 = (tile - column * row_tiles) * BM;
-    n0 = column * BN;
+    const auto row_tiles = static_cast<unsigned>(ceil_div(s.M, BM));
+    const auto column_tiles = static_cast<unsigned>(ceil_div(s.N, BN));
+    const unsigned tiles = row_tiles * column_tiles, of = static_cast<unsigned>(block) / tiles;
+    const unsigned tile = static_cast<unsigned>(block) - of * tiles;
+    const unsigned first = tile / (kBand * column_tiles) * kBand;  // row of the band
+    const unsigned rows = row_tiles - first < kBand ? row_tiles - first : kBand;
+    const unsigned in_band = tile - first * column_tiles, column = in_band / rows;
+    part = of;
+    m0 = static_cast<index_t>(first + in_band - column * rows) * BM;
+    n0 = static_cast<index_t>(column) * BN;
     begin = chunk * depth;
     end = begin + depth < s.K ? begin + depth : s.K;
   }
@@ -132,15 +132,29 @@ struct Feed {
   }
 };
 
+// Whether C writes packs: bool packs(), whether W neighbouring sums from n = 0, W, 2W, ... on lie
+// in aligned memory, and put_pack(m, n, pack).
+template <class C, class = void>
+struct HasPacks : std::false_type {};
+template <class C>
+struct HasPacks<C, std::void_t<decltype(&C::packs)>> : std::true_type {};
+
 // Where the sums of a block go: to C, or, of a chunk of K, to `partial`: (chunks, parts, M, N).
 template <class T, class C>
 struct Sums {
+  static constexpr int kPack = 16 / static_cast<int>(sizeof(T));
   C c;
   T* partial;
   index_t M, N;
+  bool packs;
   PYNET_INLINE Sums(const ProductShape& s, index_t part, T* partial_of, const C& c_of)
-      : c(c_of.part(part)), partial(partial_of), M(s.M), N(s.N) {
-    if (partial) partial += (blockIdx.y * s.parts + part) * s.M * s.N;
+      : c(c_of.part(part)), partial(partial_of), M(s.M), N(s.N), packs(false) {
+    if (partial) {
+      partial += (blockIdx.y * s.parts + part) * s.M * s.N;
+      packs = N % kPack == 0 && (M * N) % kPack == 0;
+    } else if constexpr (HasPacks<C>::value) {
+      packs = c.packs();
+    }
   }
   PYNET_INLINE void put(index_t m, index_t n, T sum) const {
     if (m >= M || n >= N) return;
@@ -149,6 +163,16 @@ struct Sums {
     } else {
       c.put(m, n, sum);
     }
+  }
+  // Neighbours in a row, n a multiple of kPack.
+  PYNET_INLINE void put_pack(index_t m, index_t n, const Pack<T, kPack>& sum) const {
+    if (m >= M) return;
+    if (packs && n + kPack <= N) {
+      if (partial) return store_pack(partial + m * N + n, sum);
+      if constexpr (HasPacks<C>::value) return c.put_pack(m, n, sum);
+    }
+    PYNET_UNROLL
+    for (int e = 0; e < kPack; ++e) put(m, n + e, sum.lane[e]);
   }
 };
 

@@ -1,8 +1,6 @@
-// The arithmetic of indices and tiles, against plain loops over every index of small shapes.
+// The arithmetic of indices, against plain loops over every index of small shapes.
 #include <algorithm>
 #include <cstdio>
-#include <set>
-#include <tuple>
 #include <vector>
 
 #include "cuda/channels.h"
@@ -10,7 +8,6 @@
 #include "cuda/divider.h"
 #include "cuda/elements.h"
 #include "cuda/pool_shape.h"
-#include "cuda/product.h"
 
 namespace pynet::cuda {
 
@@ -216,141 +213,6 @@ void parts() {
   }
 }
 
-// --- tiles ---------------------------------------------------------------------------------------
-
-// How often each of the pairs (row, column) of a tile is met.
-class Met {
- public:
-  Met(int rows, int columns)
-      : columns_(columns), times_(static_cast<std::size_t>(rows * columns)) {}
-  void at(int row, int column) { ++times_.at(static_cast<std::size_t>(row * columns_ + column)); }
-  bool each_once() const {
-    return std::all_of(times_.begin(), times_.end(), [](int n) { return n == 1; });
-  }
-
- private:
-  int columns_;
-  std::vector<int> times_;
-};
-
-template <class Tile>
-void places_in_a_tile() {
-  for (const bool along : {false, true}) {
-    Met of_a(Tile::BM, Tile::BK);
-    for (int t = 0; t < Tile::kThreads; ++t)
-      for (int i = 0; i < Tile::kOfA; ++i)
-        of_a.at(Tile::a_row(t, i, along), Tile::a_step(t, i, along));
-    EXPECT(of_a.each_once());
-  }
-  Met of_b(Tile::BK, Tile::BN), of_c(Tile::BM, Tile::BN);
-  for (int t = 0; t < Tile::kThreads; ++t) {
-    for (int i = 0; i < Tile::kOfB; ++i) of_b.at(Tile::b_step(t, i), Tile::b_column(t));
-    for (int i = 0; i < Tile::TM; ++i)
-      for (int j = 0; j < Tile::TN; ++j) of_c.at(Tile::row(t, i), Tile::column(t, j));
-  }
-  EXPECT(of_b.each_once());
-  EXPECT(of_c.each_once());
-}
-
-// Every tile of every part is one block's, and the chunks are the steps of K in order.
-template <class Tile>
-void blocks_of_a_product() {
-  for (const index_t M : {1, 31, 32, 33, 64, 65, 128, 129, 300})
-    for (const index_t N : {1, 32, 63, 64, 65, 257})
-      for (const index_t K : {1, 15, 16, 17, 511, 512, 513, 5000})
-        for (index_t parts = 1; parts < 4; ++parts) {
-          const ProductShape s{M, N, K, parts};
-          const index_t chunks = chunks_of(s), depth = depth_of(K, chunks, Tile::BK);
-          EXPECT(chunks >= 1 && depth % Tile::BK == 0 && chunks * depth >= K);
-          const index_t tiles = ceil_div(M, Tile::BM) * ceil_div(N, Tile::BN);
-          std::set<std::tuple<index_t, index_t, index_t>> seen;
-          for (index_t block = 0; block < parts * tiles; ++block) {
-            const BlockPlace at(s, Tile::BM, Tile::BN, depth, block, 0);
-            EXPECT(at.m0 % Tile::BM == 0 && at.m0 < M && at.n0 % Tile::BN == 0 && at.n0 < N);
-            EXPECT(at.part >= 0 && at.part < parts);
-            seen.insert({at.part, at.m0, at.n0});
-          }
-          EXPECT(static_cast<index_t>(seen.size()) == parts * tiles);
-          index_t next = 0;
-          for (index_t chunk = 0; chunk < chunks; ++chunk) {
-            const BlockPlace at(s, Tile::BM, Tile::BN, depth, 0, chunk);
-            EXPECT(at.begin == next || at.begin >= K);
-            next = std::max(next, at.end);
-          }
-          EXPECT(next == K);
-        }
-}
-
-// --- products ------------------------------------------------------------------------------------
-
-// Matrices (parts, rows, columns) of small integers: every sum is exact.
-using Matrix = MatrixLines<float>;
-struct Store {
-  float* p;
-  index_t rows, columns;
-  Store part(index_t i) const { return {p + i * rows * columns, rows, columns}; }
-  void put(index_t m, index_t n, float sum) const { p[m * columns + n] = sum; }
-};
-
-// run(shape, grid, depth, partial, A, B, C) is to launch the product.
-template <class Tile, class Run>
-void product(const ProductShape& s, index_t chunks, bool along, const Run& run) {
-  const auto numbers = [](index_t n, int seed) {
-    std::vector<float> made(static_cast<std::size_t>(n));
-    for (std::size_t i = 0; i < made.size(); ++i)
-      made[i] = static_cast<float>((i * 7 + static_cast<std::size_t>(seed)) % 5) - 2;
-    return made;
-  };
-  const std::vector<float> a = numbers(s.parts * s.M * s.K, 1), b = numbers(s.parts * s.K * s.N, 3);
-  std::vector<float> c(static_cast<std::size_t>(s.parts * s.M * s.N)), partial;
-  partial.resize(c.size() * static_cast<std::size_t>(chunks));
-  const Matrix A{a.data(), along ? s.K : 1, along ? 1 : s.M, s.M * s.K};
-  const Matrix B{b.data(), 1, s.N, s.K * s.N};
-  const Store C{c.data(), s.M, s.N};
-  const index_t blocks = s.parts * ceil_div(s.M, Tile::BM) * ceil_div(s.N, Tile::BN);
-  run(s, dim3(static_cast<unsigned>(blocks), static_cast<unsigned>(chunks)),
-      depth_of(s.K, chunks, Tile::BK), partial.data(), A, B, C);
-  launch("add_chunks", add_chunks_kernel<float, Store>, 2, 32, s, chunks,
-         static_cast<const float*>(partial.data()), C);
-  for (index_t part = 0; part < s.parts; ++part)
-    for (index_t m = 0; m < s.M; ++m)
-      for (index_t n = 0; n < s.N; ++n) {
-        float sum = 0;
-        for (index_t k = 0; k < s.K; ++k)
-          sum += *A.part(part).find(A.part(part).line(m), k) *
-                 *B.part(part).find(B.part(part).line(n), k);
-        EXPECT(c[static_cast<std::size_t>((part * s.M + m) * s.N + n)] == sum);
-      }
-}
-
-template <class Tile, class Run>
-void products(const Run& run) {
-  for (const index_t chunks : {1, 3}) {
-    product<Tile>({Tile::BM + 1, Tile::BN - 1, 2 * Tile::BK + 3, 2}, chunks, true, run);
-    product<Tile>({Tile::BM - 1, Tile::BN + 1, 5 * Tile::BK - 1, 1}, chunks, false, run);
-  }
-}
-
-template <class Tile>
-void of_a_tile() {
-  places_in_a_tile<Tile>();
-  blocks_of_a_product<Tile>();
-  products<Tile>([](const ProductShape& s, dim3 grid, index_t depth, float* partial, Matrix A,
-                    Matrix B, Store C) {
-    launch("product", product_kernel<Tile, float, Matrix, Matrix, Store>, grid, Tile::kThreads, s,
-           depth, partial, A, B, C);
-  });
-}
-
-template <class Tile>
-void on_tensor_cores(Precision digits) {
-  products<Tile>([&](const ProductShape& s, dim3 grid, index_t depth, float* partial, Matrix A,
-                     Matrix B, Store C) {
-    launch("product", mma_product_kernel<Tile, Matrix, Matrix, Store>, grid, Tile::kThreads, s,
-           depth, partial, digits, A, B, C);
-  });
-}
-
 }  // namespace
 }  // namespace pynet::cuda
 
@@ -363,11 +225,6 @@ int main() {
   poolings();
   shares();
   parts();
-  of_a_tile<SmallTile>();
-  of_a_tile<MediumTile>();
-  of_a_tile<LargeTile>();
-  on_tensor_cores<LargeMmaTile>(Precision::Tf32);
-  on_tensor_cores<LargeMmaTile>(Precision::Bf16);
   if (g_wrong > 0) std::fprintf(stderr, "%d wrong\n", g_wrong);
   return g_wrong > 0;
 }
