@@ -13,12 +13,10 @@
 #define PYNET_SHARED(Type, name) __shared__ Type name
 #define PYNET_INLINE __device__ __forceinline__
 #define PYNET_UNROLL _Pragma("unroll")
-#define PYNET_ROLLED _Pragma("unroll 1")
 #else
 #include "executor.h"
 #define PYNET_INLINE inline __attribute__((always_inline))
 #define PYNET_UNROLL
-#define PYNET_ROLLED
 #endif
 
 // A kernel of the table: after NAME_plan and NAME_run, which are templates over the data type.

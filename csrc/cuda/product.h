@@ -75,10 +75,16 @@ PYNET_INLINE void add_slices(typename Tile::Shared& shared, T (&sum)[Tile::TM][T
   }
 }
 
+// Blocks of a processor at the same time: what is found line by line wants more registers.
+template <class Tile, class A, class B>
+constexpr int kBlocks = 1;
+template <class Tile, class T>
+constexpr int kBlocks<Tile, MatrixLines<T>, MatrixLines<T>> = Tile::kBlocks;
+
 // depth: steps of K in a chunk, blockIdx.y says which one; partial: where the sums of chunks go,
 // (chunks, parts, M, N), or null where there is one chunk.
 template <class Tile, class T, class A, class B, class C>
-__global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
+__global__ void __launch_bounds__(Tile::kThreads, kBlocks<Tile, A, B>)
     product_kernel(ProductShape s, index_t depth, T* partial, A a_of, B b_of, C c_of) {
   constexpr int BK = Tile::BK, kStages = Tile::kStages, kSteps = Tile::kSteps;
   using Shared = typename Tile::Shared;

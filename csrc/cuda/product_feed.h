@@ -34,23 +34,24 @@ struct Deal {
 
 constexpr int kRun = 8;  // 32 bytes of a line are what memory delivers at once
 
-// Lines of any kind.
+// Lines of any kind. A thread keeps what find() wants to know of its lines, or asks again where
+// they are too many for its registers.
 template <class T, int LINES, int BK, int THREADS, class Lines>
 class ProductFeed {
   using Way = Deal<LINES, BK, THREADS, Lines::along_k() ? kRun : 1, 1>;
+  static constexpr bool kKeep = Way::kLines <= 4;
   Lines of_;
-  typename Lines::Line line_[Way::kLines];
-  index_t k_;
-  int t_;
-  index_t lines_left_;
+  typename Lines::Line line_[kKeep ? Way::kLines : 1];
+  index_t first_, k_;
+  int t_, lines_left_;
 
  public:
   PYNET_INLINE ProductFeed(const Lines& of, index_t first, index_t lines, index_t k)
-      : of_(of), k_(k), t_(static_cast<int>(threadIdx.x)), lines_left_(lines - first) {
-    PYNET_UNROLL
-    for (int i = 0; i < Way::kLines; ++i) {
-      const int line = Way::line(t_, i);
-      line_[i] = of.line(line < lines_left_ ? first + line : 0);
+      : of_(of), first_(first), k_(k), t_(static_cast<int>(threadIdx.x)) {
+    lines_left_ = lines - first < LINES ? static_cast<int>(lines - first) : LINES;
+    if constexpr (kKeep) {
+      PYNET_UNROLL
+      for (int i = 0; i < Way::kLines; ++i) line_[i] = line(i);
     }
   }
 
@@ -58,12 +59,21 @@ class ProductFeed {
   PYNET_INLINE void copy(AsyncCopies& copies, Strip<T, LINES, BK>& strip, index_t k_left) {
     PYNET_UNROLL
     for (int i = 0; i < Way::kTurns; ++i) {
-      const int line = Way::line(t_, i), step = Way::step(t_, i);
+      if constexpr (!kKeep) line_[0] = line(i);
+      const int at = Way::line(t_, i), step = Way::step(t_, i);
       const T* from = nullptr;
-      if (line < lines_left_ && step < k_left) from = of_.find(line_[i % Way::kLines], k_ + step);
-      copies.copy<1>(&strip.at[step][line], from, from != nullptr);
+      if (at < lines_left_ && step < k_left) {
+        from = of_.find(line_[kKeep ? i % Way::kLines : 0], k_ + step);
+      }
+      copies.copy<1>(&strip.at[step][at], from, from != nullptr);
     }
     k_ += BK;
+  }
+
+ private:
+  PYNET_INLINE typename Lines::Line line(int i) const {
+    const int at = Way::line(t_, i);
+    return of_.line(at < lines_left_ ? first_ + at : 0);
   }
 };
 
@@ -127,8 +137,10 @@ class ProductFeed<T, LINES, BK, THREADS, MatrixLines<T>> {
       return;
     }
     const int t = static_cast<int>(threadIdx.x);
-    PYNET_ROLLED  // at edges only; registers are few
-        for (int i = 0; i < Way::kTurns; ++i) {
+#if defined(__CUDACC__)
+#pragma unroll 1  // at edges only; registers are few
+#endif
+    for (int i = 0; i < Way::kTurns; ++i) {
       const int lines_on = Way::line(0, i), steps_on = Way::step(0, i);
       const int left = Way::step(t, i) < k_left ? lines_left_ - Way::line(t, i) : 0;
       copies.copy<W>(to + steps_on * kWide + lines_on,

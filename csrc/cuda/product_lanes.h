@@ -19,7 +19,7 @@ template <class T, int BM_, int BN_, int BK_, int TM_, int TN_, int LM, int LN, 
 struct LaneTile {
   static constexpr int BM = BM_, BN = BN_, BK = BK_, TM = TM_, TN = TN_;
   static constexpr int kSlices = SLICES, kStages = STAGES;
-  static constexpr int kBlocks = BLOCKS;  // of a processor at the same time, if registers allow
+  static constexpr int kBlocks = BLOCKS;  // of a processor at the same time, for matrices
   static constexpr int kTeam = BM / TM * (BN / TN), kThreads = kTeam * SLICES;
   static constexpr int kSteps = BK / SLICES;  // of a turn, for a team
   static constexpr int kPack = 16 / static_cast<int>(sizeof(T));

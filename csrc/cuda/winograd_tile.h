@@ -147,6 +147,16 @@ struct PointStore {
     float* place = p + m * line + n;
     *place = add ? *place + sum : sum;
   }
+  __device__ bool packs() const {
+    return line % 4 == 0 && reinterpret_cast<std::uintptr_t>(p) % 16 == 0;
+  }
+  template <int W>
+  __device__ void put_pack(index_t m, index_t n, Pack<float, W> sum) const {
+    float* place = p + m * line + n;
+    PYNET_UNROLL
+    for (int i = 0; i < W && add; ++i) sum.lane[i] += place[i];
+    store_pack(place, sum);
+  }
 };
 
 // --- the passes ----------------------------------------------------------------------------------

@@ -270,13 +270,16 @@ void of_a_tile() {
            Tile::kThreads, s, depth, partial, A, B, C);
   };
   products<T, Tile>(launched);
-  const ProductShape s{Tile::BM + 1, Tile::BN - 1, 2 * Tile::BK + 3, 2};
-  product<T, Tile>(s, 1, {true, false},
-                   [&](const ProductShape& shape, dim3 grid, index_t depth, T* partial,
-                       MatrixLines<T> A, MatrixLines<T> B, Store<T> C) {
-                     launched(shape, grid, depth, partial, Found<T, true>(A), Found<T, false>(B),
-                              C);
-                   });
+  const auto found = [&](auto along_a, auto along_b) {
+    product<T, Tile>({Tile::BM + 1, Tile::BN - 1, 2 * Tile::BK + 3, 2}, 1, {along_a(), along_b()},
+                     [&](const ProductShape& s, dim3 grid, index_t depth, T* partial,
+                         MatrixLines<T> A, MatrixLines<T> B, Store<T> C) {
+                       launched(s, grid, depth, partial, Found<T, along_a()>(A),
+                                Found<T, along_b()>(B), C);
+                     });
+  };
+  found(std::true_type{}, std::false_type{});
+  found(std::false_type{}, std::true_type{});
 }
 
 template <class Tile>
