@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -335,3 +336,52 @@ def test_instructions_of_the_module(job: Job, monkeypatch: Any) -> None:
     monkeypatch.setenv("PATH", "")
     with pytest.raises(Failed, match="not run: cuobjdump"):
         steps.sass(job)
+
+
+# ---- the build ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def tools(job: Job, monkeypatch: Any) -> Path:
+    """Programs that compile nothing, in a checkout with sources of its own."""
+    bin_ = job.root / "bin"
+    for tool in ("ninja", "nvcc"):
+        script(bin_, tool, "")
+    script(bin_, "cmake", 'echo "$@" >> $PYNET_SAID\n[ $1 != --build ] || touch $2/_cuda.so\n')
+    monkeypatch.setenv("PYNET_SAID", str(job.root / "said"))
+    monkeypatch.setenv("PATH", f"{bin_}:{os.environ['PATH']}")
+    monkeypatch.setattr(steps, "hash_of", lambda root: (root / "hash").read_text())
+    (job.root / "hash").write_text("1")
+    (job.root / "pynet").mkdir()
+    (job.root / "pynet" / "__init__.py").write_text("")
+    (job.root / "pynet" / "_core.py").write_text("")
+    (job.folder / "build").mkdir(parents=True)
+    job.installed = False
+    return bin_
+
+
+def test_what_is_built_is_for_this_gpu(job: Job, tools: Path) -> None:
+    (job.root / "pynet" / "_cuda.py").write_text("")
+    shutil.copy(job.root / "pynet" / "_cuda.py", job.root / "pynet" / "_cuda.so")  # left out
+    script(tools, "cmake", 'echo "$@" >> $PYNET_SAID\n')
+    assert steps.build(job) == {"passed": True, "target": "90a-real"}
+    said = (job.root / "said").read_text()
+    assert "-DPYNET_CUDA=ON -DPYNET_CUDA_ARCHITECTURES=90a-real" in said
+    assert (job.folder / "sources.txt").read_text() == "1"
+    assert not (job.package / "pynet" / "_cuda.so").exists()
+
+
+def test_a_module_that_cannot_be_imported_is_not_built(job: Job, tools: Path) -> None:
+    (job.folder / "sources.txt").write_text("1")  # of a build before
+    with pytest.raises(Failed, match="import: ImportError"):
+        steps.build(job)
+    assert not (job.folder / "sources.txt").exists()
+
+
+@pytest.mark.parametrize("tool", ["cmake", "ninja", "nvcc"])
+def test_a_tool_that_is_missing(job: Job, monkeypatch: Any, tool: str) -> None:
+    for name in {"cmake", "ninja", "nvcc"} - {tool}:
+        script(job.root / "bin", name, "")
+    monkeypatch.setenv("PATH", str(job.root / "bin"))
+    with pytest.raises(Failed, match=f"^{tool} is not on PATH"):
+        steps.build(job)

@@ -103,6 +103,7 @@ def build(job: Job) -> Result:
         raise Failed(f"pybind11: {last_line(said)}")
     target, folder = architecture(job.gpu["compute_capability"]), job.folder / "build"
     compiled = hash_of(job.root)
+    (job.folder / "sources.txt").unlink(missing_ok=True)
     options = {
         "PYNET_CUDA": "ON",
         "PYNET_CUDA_ARCHITECTURES": target,
@@ -125,6 +126,9 @@ def build(job: Job) -> Result:
     for module in ("_core", "_cuda"):
         for path in folder.glob(f"{module}*.so"):
             shutil.copy2(path, job.package / "pynet")
+    code, said = job.run("import", [sys.executable, "-c", "import pynet._core, pynet._cuda"])
+    if code != 0:
+        raise Failed(f"import: {last_line(said)}")
     (job.folder / "sources.txt").write_text(compiled)
     return {"passed": True, "target": target}
 
