@@ -86,9 +86,8 @@ class AsyncCopies {
     if (reinterpret_cast<std::uintptr_t>(shared) % kBytes != 0) std::abort();
     if (count > 0 && reinterpret_cast<std::uintptr_t>(from) % kBytes != 0) std::abort();
     const Copy copy{shared, from, kBytes, static_cast<std::size_t>(count) * sizeof(T), group_};
-    static thread_local std::uint32_t random = 1;
-    random = random * 1664525u + 1013904223u;
-    if (random >> 31) {
+    random_ = random_ * 1664525u + 1013904223u;
+    if (random_ >> 31) {
       carry_out(copy);
     } else {
       asked_.push_back(copy);
@@ -115,6 +114,7 @@ class AsyncCopies {
   }
   std::vector<Copy> asked_;  // and not yet carried out
   int group_ = 0;
+  std::uint32_t random_ = (threadIdx.x + 1) * 2654435761u;
 };
 #endif
 
