@@ -2,7 +2,7 @@
 
 tests/cuda_host/winograd.cu goes through tiles and edges, small shapes, which by themselves would
 not take this way. An infinity tells which way was taken: the direct one spoils what meets it,
-Winograd's the whole tile.
+Winograd's the whole tile of 4 x 4; tests/cuda_host/coverage.py tells whether tiles of 2 x 2 were.
 """
 
 from __future__ import annotations
@@ -29,12 +29,13 @@ class Shape(NamedTuple):
     tile: int = 4
 
 
-SHAPES = [  # outputs in stores of 4 pixels, of 2, of 1, dilated, tiles of 2 x 2
+SHAPES = [  # outputs in stores of 4 pixels, of 2, of 1, dilated; fused, also with odd rows
     Shape((4, 128, 32, 32), 96, {"pad": 1}),
     Shape((3, 128, 30, 30), 128, {"pad": 1}),
     Shape((8, 128, 21, 21), 96, {"pad": 0}),
     Shape((2, 160, 30, 27), 160, {"pad": 2, "dilation": 2}),
-    Shape((24, 320, 6, 6), 320, {"pad": 1}, tile=2),
+    Shape((5, 64, 56, 56), 64, {"pad": 1}, tile=2),
+    Shape((5, 64, 56, 55), 64, {"pad": 1}, tile=2),
 ]
 
 
@@ -103,7 +104,7 @@ def test_relu_and_max_pool(ops: DeviceOps, shape: Shape) -> None:
     assert np.array_equal(where, there)
 
 
-@pytest.mark.parametrize("shape", SHAPES[::3], ids=str)
+@pytest.mark.parametrize("shape", [SHAPES[0], SHAPES[3], SHAPES[4]], ids=str)
 def test_gradients(ops: DeviceOps, shape: Shape) -> None:
     """An infinity in a corner meets four of a filter's taps the direct way."""
     rng = np.random.default_rng(3)
@@ -120,7 +121,7 @@ def test_gradients(ops: DeviceOps, shape: Shape) -> None:
     spoiled[0, 0, 0, 0] = np.inf
     dW = ops.conv2d_dW(dout, spoiled, W.shape, **shape.way)
     assert not np.isfinite(dW[:, 0]).any()
-    assert_near(dW, *on_the_core("conv2d_dW", dout, x, W.shape, **shape.way), shape.tile)
+    assert_near(dW, *on_the_core("conv2d_dW", dout, x, W.shape, **shape.way), 4)
     again = ops.conv2d_dW(dout, spoiled, W.shape, **shape.way)
     assert np.array_equal(dW, again, equal_nan=True)
 

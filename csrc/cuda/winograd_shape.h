@@ -101,16 +101,29 @@ struct WinogradMemory {
 // the shape.
 constexpr double kProducts = 20e6, kBytes = 2.5e6, kCachedBytes = 4e6;  // in a microsecond
 constexpr double kLaunch = 1.5;
+constexpr index_t kProcessors = 132;
+
+// The blocks of winograd_fused.h, 64 tiles of 32 maps each.
+inline index_t fused_blocks(const WinogradShape& s) {
+  return ceil_div(s.tiles(), 64) * ceil_div(s.M, 32);
+}
 
 inline double direct_cost(const WinogradShape& s) {
   const double pixels = static_cast<double>(s.images * s.y.outputs) * s.x.outputs;
   return kLaunch + pixels * s.C * s.M * 9 / kProducts;
 }
-inline double winograd_cost(const WinogradShape& s) {
+inline double chunks_cost(const WinogradShape& s) {
   const double points = static_cast<double>(s.points()), tiles = static_cast<double>(s.tiles());
-  const double filters = points * s.C * s.M, chunks = WinogradMemory(s).chunks;
+  const double filters = points * s.C * s.M, chunks = static_cast<double>(WinogradMemory(s).chunks);
   return kLaunch * (1 + 3 * chunks) + tiles * filters / kProducts +
          tiles * points * (s.C + s.M) * 8 / kCachedBytes + filters * 8 / kBytes;
+}
+// A block takes its time, however few there are; its first and last transforms that of 16 channels.
+inline double fused_cost(const WinogradShape& s) {
+  const double waves = static_cast<double>(ceil_div(fused_blocks(s), kProcessors));
+  const double products = static_cast<double>(s.points() * 64 * 32 * (s.C + 16));
+  return 2 * kLaunch + waves * products * static_cast<double>(kProcessors) / kProducts +
+         static_cast<double>(s.points() * s.C * s.M) * 8 / kBytes;
 }
 
 // Whether the algorithm is for this convolution, and its tiles can be counted with a Divider.
@@ -118,16 +131,20 @@ inline bool winograd_applies(const ConvShape& s) {
   constexpr index_t kMost = (index_t{1} << 31) - 1, kMostFilters = index_t{1} << 20;
   return s.groups == 1 && s.FH == 3 && s.FW == 3 && s.stride_h == 1 && s.stride_w == 1 &&
          s.dilation_h <= 16 && s.dilation_w <= 16 && s.C * s.FN <= kMostFilters &&
-         s.N * (s.H + 80) * (s.W + 80) <= kMost && s.N * (s.OH + 80) * (s.OW + 80) <= kMost;
+         s.N * (s.H + 80) * (s.W + 80) <= kMost && s.N * (s.OH + 80) * (s.OW + 80) <= kMost &&
+         s.N * s.OH * s.OW > 0;
 }
 
-// The outputs of a tile in either direction, 4 or 2; 0 for the direct way.
+enum class WinogradWay { Direct, Fused, Chunks };  // Fused: tiles of 2 x 2 outputs; Chunks: 4 x 4
+
+// The way of a pass whose tiles are tiles_of(s, outputs); only maps can be fused.
 template <class TilesOf>
-int winograd_choice(const ConvShape& s, const TilesOf& tiles_of) {
-  if (!winograd_applies(s) || s.N * s.OH * s.OW == 0) return 0;
-  const double four = winograd_cost(tiles_of(s, 4)), two = winograd_cost(tiles_of(s, 2));
-  if (1.1 * (two < four ? two : four) > direct_cost(tiles_of(s, 2))) return 0;
-  return two < four ? 2 : 4;
+WinogradWay winograd_way(const ConvShape& s, const TilesOf& tiles_of, bool maps) {
+  if (!winograd_applies(s)) return WinogradWay::Direct;
+  const WinogradShape two = tiles_of(s, 2);
+  const double chunks = chunks_cost(tiles_of(s, 4)), fused = maps ? fused_cost(two) : 2 * chunks;
+  if (1.1 * (fused < chunks ? fused : chunks) > direct_cost(two)) return WinogradWay::Direct;
+  return fused < chunks ? WinogradWay::Fused : WinogradWay::Chunks;
 }
 
 }  // namespace pynet::cuda

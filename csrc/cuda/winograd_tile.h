@@ -1,7 +1,7 @@
 // The kernels of Winograd's convolution. At each point a product of matrices takes the place of the
 // sums over channels:
 //
-//   U: filters, transformed   point, then as in W
+//   U: filters, transformed   point, channel, map
 //   V: images, transformed    point, channel, tile
 //   Y: products               point, map, tile;  of tiles of 4 x 4 outputs: 36 instead of 144
 //
@@ -43,12 +43,16 @@ PYNET_INLINE void transform_tile(const Load& load, const Store& store) {
 
 // --- the transforms ------------------------------------------------------------------------------
 
-// All filters: thread i has filter i. turned: for the input gradient, the taps in reverse.
+// All filters, (M, C), or, turned, (C, M) with the taps in reverse: to U, point, channel, map.
 template <int OUT>
-void transform_filters(const char* op, const float* W, index_t filters, bool turned, float* U) {
+void transform_filters(const char* op, const float* W, index_t M, index_t C, bool turned,
+                       float* U) {
   using Transform = typename Winograd<float, OUT>::Filter;
+  const index_t filters = M * C;
+  const Divider by_maps(M);
   for_indices(op, filters, [=] __device__(index_t k) {
-    const float* taps = W + k * 9 + (turned ? 8 : 0);
+    const index_t c = by_maps.quotient(static_cast<std::uint32_t>(k)), m = k - c * M;
+    const float* taps = turned ? W + k * 9 + 8 : W + (m * C + c) * 9;
     const int step = turned ? -1 : 1;
     transform_tile<Transform>(
         [&](int i, int j) { return taps[(3 * i + j) * step]; },
@@ -87,29 +91,28 @@ struct OutputEnd {
 };
 
 // Tiles of Y to the maps, in stores of W pixels.
-template <int OUT, int W>
+template <int W>
 void transform_outputs(const char* op, const float* Y, index_t line, const TileGrid& g,
                        index_t first, index_t count, const OutputEnd& end) {
-  using Transform = typename Winograd<float, OUT>::Output;
+  using Transform = Winograd<float, 4>::Output;
   const Divider by_count(count);
   for_indices(op, g.channels * count, [=] __device__(index_t n) {
     const index_t m = by_count.quotient(static_cast<std::uint32_t>(n)), tile = n - m * count;
     const TilePlace at(g, first + tile);
     const float* from = Y + m * line + tile;
     const float bias = end.bias ? end.bias[m] : 0.0f;
-    float out[OUT][OUT];
-    transform_tile<Transform>(
-        [&](int i, int j) { return from[(i * (OUT + 2) + j) * g.channels * line]; },
-        [&](int i, int j, float value) {
-          if (end.bias) value += bias;
-          out[i][j] = end.relu ? relu_of<float>(value) : value;
-        });
+    float out[4][4];
+    transform_tile<Transform>([&](int i, int j) { return from[(i * 6 + j) * g.channels * line]; },
+                              [&](int i, int j, float value) {
+                                if (end.bias) value += bias;
+                                out[i][j] = end.relu ? relu_of<float>(value) : value;
+                              });
     float* map = end.y + (at.image * g.channels + m) * g.y.outputs * g.x.outputs;
     PYNET_UNROLL
-    for (int i = 0; i < OUT; ++i) {
+    for (int i = 0; i < 4; ++i) {
       const index_t h = at.y + i * g.y.dilation;
       PYNET_UNROLL
-      for (int j = 0; j < OUT; j += W) {
+      for (int j = 0; j < 4; j += W) {
         const index_t w = at.x + j * g.x.dilation;
         if (h >= g.y.outputs || w >= g.x.outputs) continue;
         float* place = map + h * g.x.outputs + w;
@@ -191,31 +194,29 @@ struct WinogradScratch {
 };
 
 // Maps of images: filters (M, C), or, turned, (C, M).
-template <int OUT>
-void winograd_maps(const char* op, const WinogradShape& s, const WinogradMemory& memory,
-                   const float* images, const float* W, bool turned, const OutputEnd& end,
-                   void* scratch) {
+inline void winograd_maps(const char* op, const WinogradShape& s, const WinogradMemory& memory,
+                          const float* images, const float* W, bool turned, const OutputEnd& end,
+                          void* scratch) {
   const WinogradScratch at(memory, scratch);
   const TileGrid in(s.C, s.y, s.x), out(s.M, s.y, s.x);
-  const index_t line = memory.chunk, filters = s.M * s.C;
-  const MatrixLines<float> A{at.U, turned ? 1 : s.C, turned ? s.M : 1, filters};
+  const index_t line = memory.chunk;
+  const MatrixLines<float> A{at.U, 1, s.M, s.M * s.C};
   const MatrixLines<float> B{at.V, 1, line, s.C * line};
   const PointStore C{at.Y, line, s.M * line, false};
   const auto pixels_at_once = [&](int pixels) {
     return s.x.dilation == 1 && s.x.outputs % pixels == 0 && is_aligned(end.y, pixels);
   };
-  transform_filters<OUT>(op, W, filters, turned, at.U);
+  transform_filters<4>(op, W, s.M, s.C, turned, at.U);
   for (index_t i = 0; i < memory.chunks; ++i) {
     const index_t first = i * line, count = memory.tiles_of(i);
-    transform_images<typename Winograd<float, OUT>::Image>(op, images, in, first, count, at.V,
-                                                           line);
+    transform_images<Winograd<float, 4>::Image>(op, images, in, first, count, at.V, line);
     run_product<float>(op, map_product(s, count), A, B, C, at.product);
-    if (OUT == 4 && pixels_at_once(4)) {
-      transform_outputs<OUT, OUT>(op, at.Y, line, out, first, count, end);
+    if (pixels_at_once(4)) {
+      transform_outputs<4>(op, at.Y, line, out, first, count, end);
     } else if (pixels_at_once(2)) {
-      transform_outputs<OUT, 2>(op, at.Y, line, out, first, count, end);
+      transform_outputs<2>(op, at.Y, line, out, first, count, end);
     } else {
-      transform_outputs<OUT, 1>(op, at.Y, line, out, first, count, end);
+      transform_outputs<1>(op, at.Y, line, out, first, count, end);
     }
   }
 }

@@ -79,6 +79,23 @@ void tiles_of_images() {
       }
 }
 
+// Who computes what in a block of the fused kernel.
+void places_of_the_fused_kernel() {
+  using Tile = FusedTile;
+  std::vector<int> times(static_cast<std::size_t>(Tile::kMaps * Tile::kTiles));
+  for (int lane = 0; lane < 32; ++lane)
+    for (int i = 0; i < 8; ++i) {
+      EXPECT(Tile::map_of_slot(Tile::slot(lane, i), i / 2) == Tile::map(lane, i));
+      for (int j = 0; j < 8; ++j) {
+        EXPECT(Tile::map(lane, i) == Tile::map(lane, i / 4 * 4) + i % 4);  // fours, side by side
+        EXPECT(Tile::tile(lane, j) == Tile::tile(lane, j / 4 * 4) + j % 4);
+        ++times.at(
+            static_cast<std::size_t>(Tile::map(lane, i) * Tile::kTiles + Tile::tile(lane, j)));
+      }
+    }
+  EXPECT(std::count(times.begin(), times.end(), 1) == Tile::kMaps * Tile::kTiles);
+}
+
 // Which shapes take this way; and that the switch and tensor cores turn it off.
 void who_is_taken() {
   const ConvShape one{100, 64, 56, 56, 64, 3, 3, 56, 56, 1, 1, 1, 1, 1, 1, 1};
@@ -91,6 +108,11 @@ void who_is_taken() {
     return taken;
   };
   EXPECT(takes(one) && !takes(one, false));
+  EXPECT(winograd_way(one, forward_tiles, true) == WinogradWay::Fused);
+  EXPECT(winograd_way(one, backward_tiles, true) == WinogradWay::Fused);
+  EXPECT(winograd_way(one, forward_tiles, false) == WinogradWay::Chunks);
+  const ConvShape wide{32, 512, 7, 7, 512, 3, 3, 7, 7, 1, 1, 1, 1, 1, 1, 1};
+  EXPECT(winograd_way(wide, forward_tiles, true) == WinogradWay::Chunks);
   ConvShape s = one;
   s.groups = 2;
   EXPECT(!takes(s));
@@ -168,7 +190,8 @@ struct Scratch {
   }
 };
 
-template <int OUT>
+// FUSED: in one kernel, with tiles of 2 x 2 outputs.
+template <bool FUSED>
 void maps(const ConvShape& s, index_t most) {
   const std::vector<float> x = numbers(s.N * s.C * s.H * s.W, 1), W = numbers(s.FN * s.C * 9, 2);
   const std::vector<float> dout = numbers(s.N * s.FN * s.OH * s.OW, 3), b = numbers(s.FN, 4);
@@ -182,13 +205,22 @@ void maps(const ConvShape& s, index_t most) {
   for (std::size_t i = 0; i < y.size(); ++i)
     exact_y[i] = std::max(0.0, exact_y[i] + b[i / map % static_cast<std::size_t>(s.FN)]);
 
-  const WinogradShape forward = forward_tiles(s, OUT), backward = backward_tiles(s, OUT);
+  const WinogradShape forward = forward_tiles(s, FUSED ? 2 : 4);
+  const WinogradShape backward = backward_tiles(s, FUSED ? 2 : 4);
   const WinogradMemory there(forward, most), back(backward, most);
-  const Scratch to_y(forward, there, map_product), to_dx(backward, back, map_product);
-  winograd_maps<OUT>("forward", forward, there, x.data(), W.data(), false,
-                     {y.data(), b.data(), true, false}, to_y.memory.get());
-  winograd_maps<OUT>("backward", backward, back, dout.data(), W.data(), true,
-                     {dx.data(), nullptr, false, true}, to_dx.memory.get());
+  const OutputEnd to_y{y.data(), b.data(), true, false}, to_dx{dx.data(), nullptr, false, true};
+  if (FUSED) {
+    const std::unique_ptr<float[]> U(new float[static_cast<std::size_t>(16 * s.C * s.FN)]);
+    winograd_fused("forward", forward, x.data(), W.data(), false, to_y, U.get());
+    winograd_fused("backward", backward, dout.data(), W.data(), true, to_dx, U.get());
+  } else {
+    const Scratch there_scratch(forward, there, map_product);
+    const Scratch back_scratch(backward, back, map_product);
+    winograd_maps("forward", forward, there, x.data(), W.data(), false, to_y,
+                  there_scratch.memory.get());
+    winograd_maps("backward", backward, back, dout.data(), W.data(), true, to_dx,
+                  back_scratch.memory.get());
+  }
   near(y, exact_y);
   near(dx, exact_dx);
 }
@@ -211,8 +243,8 @@ void gradient(const ConvShape& s, index_t most) {
 
 void passes() {
   const auto all = [](const ConvShape& s, index_t most) {
-    maps<4>(s, most);
-    maps<2>(s, most);
+    maps<true>(s, most);
+    maps<false>(s, most);
     gradient(s, most);
   };
   const index_t sides[] = {3, 9, 6, 8};
@@ -226,7 +258,7 @@ void passes() {
   all({2, 2, 12, 9, 2, 3, 3, 6, 17, 1, 1, 0, 5, 3, 1, 1}, 32);  // in one direction
   all({1, 2, 5, 9, 2, 3, 3, 3, 1, 1, 1, 0, 0, 1, 4, 1}, 32);    // columns without an output
   all({1, 2, 1, 1, 2, 3, 3, 9, 9, 1, 1, 5, 5, 1, 1, 1}, 32);    // mostly padding
-  all({1, 40, 6, 6, 70, 3, 3, 6, 6, 1, 1, 1, 1, 1, 1, 1}, 32);  // several tiles of a product
+  all({1, 41, 6, 9, 70, 3, 3, 6, 9, 1, 1, 1, 1, 1, 1, 1}, 32);  // several tiles of a product
 }
 
 }  // namespace
@@ -236,6 +268,7 @@ int main() {
   using namespace pynet::cuda;
   tiles_of_an_axis();
   tiles_of_images();
+  places_of_the_fused_kernel();
   who_is_taken();
   passes();
   if (g_wrong > 0) std::fprintf(stderr, "%d wrong\n", g_wrong);
