@@ -43,15 +43,19 @@ union FusedMemory {
 struct FusedFeed {
   const float *pixels, *U;
   index_t rows, C, M, plane, filters;
-  int row_step, step, channel;
+  int t, row_step, step, channel;
   std::uint32_t inside;  // a bit for each pixel of the tile
   bool map_there;
   float d[16], u[8];
 
   PYNET_INLINE FusedFeed(const TileGrid& g, const float* images, const float* U_of, index_t maps,
                          index_t tile, index_t tiles, index_t m0)
-      : U(U_of), C(g.channels), M(maps), plane(g.y.inputs * g.x.inputs), filters(maps * C) {
-    const int t = static_cast<int>(threadIdx.x);
+      : U(U_of),
+        C(g.channels),
+        M(maps),
+        plane(g.y.inputs * g.x.inputs),
+        filters(maps * C),
+        t(static_cast<int>(threadIdx.x)) {
     channel = t / FusedTile::kTiles;
     const TilePlace at(g, tile < tiles ? tile : 0);
     const index_t y = at.y - g.y.before, x = at.x - g.x.before;
@@ -77,7 +81,7 @@ struct FusedFeed {
       const index_t at = c0 * plane + i / 4 * row_step + i % 4 * step;
       d[i] = there && (inside >> i & 1) ? pixels[at] : 0.0f;
     }
-    const int of_u = static_cast<int>(threadIdx.x) / FusedTile::kMaps % FusedTile::kChannels;
+    const int of_u = t / FusedTile::kMaps % FusedTile::kChannels;
     PYNET_UNROLL
     for (int e = 0; e < 8; ++e) {
       u[e] = map_there && c0 + of_u < C ? U[2 * e * filters + c0 * M] : 0.0f;
@@ -86,7 +90,7 @@ struct FusedFeed {
 
   template <class Half>
   PYNET_INLINE void store(Half& half) const {
-    const int t = static_cast<int>(threadIdx.x), tile = t % FusedTile::kTiles;
+    const int tile = t % FusedTile::kTiles;
     transform_tile<Winograd<float, 2>::Image>(
         [&](int i, int j) { return d[4 * i + j]; },
         [&](int i, int j, float value) { half.V[4 * i + j][channel][tile] = value; });
