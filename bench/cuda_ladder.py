@@ -1,4 +1,4 @@
-"""A matrix product in six steps, from plain loops to tensor cores: each one's speed on your GPU.
+"""A matrix product in seven steps, from plain loops to tensor cores: each one's speed on your GPU.
 
     python bench/cuda_ladder.py                     a table for 1024, 2048 and 4096
     python bench/cuda_ladder.py --sizes 512 8192

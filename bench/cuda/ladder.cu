@@ -41,7 +41,8 @@ const Step kSteps[] = {
     {"3 shared squares", shared_squares, kSquare, kSquare, dim3(kSquare, kSquare), false, 1},
     {"4 register tiles", register_tiles, kTile, kTile, dim3(16, 16), false, 1},
     {"5 vectors", vectors, kWide, kWide, dim3(256), false, kWide},
-    {"6 tensor cores (TF32)", tensor_cores, kWide, kWide, dim3(256), false, kWide},
+    {"6 pipelined", pipelined, kWide, kWide, dim3(256), false, kWide},
+    {"7 tensor cores (TF32)", tensor_cores, kWide, kWide, dim3(256), false, kWide},
 };
 
 void run(const Step& step, float* C, const float* A, const float* B, int M, int N, int K) {

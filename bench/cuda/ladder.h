@@ -1,10 +1,11 @@
-// A matrix product in six steps, from the loop one would write first to tensor cores: C = A B with
-// A (M, K), B (K, N), C (M, N), row by row. Each kernel says what the one before it wastes.
+// A matrix product in seven steps, from the loop one would write first to tensor cores: C = A B
+// with A (M, K), B (K, N), C (M, N), row by row. Each kernel says what the one before it wastes.
 //
-// They are for reading; pynet's own product is csrc/cuda/product.h. Kernels 5 and 6 want M and N to
+// They are for reading; pynet's own product is csrc/cuda/product.h. Kernels 5 to 7 want M and N to
 // be multiples of 128, K of 8: edges would hide what they are about.
 #pragma once
 
+#include "cuda/copy_async.h"
 #include "cuda/mma.h"
 
 namespace pynet::cuda {
@@ -167,7 +168,82 @@ __global__ void __launch_bounds__(256)
   }
 }
 
-// 6. Tensor cores: a warp multiplies 16 x 8 numbers of A and 8 x 8 of B in one instruction, in TF32
+// 6. What a copy costs a thread is time to wait and registers to wait in. Here the strips go to
+// shared memory without it, three turns ahead; the numbers of the next step of K are read while
+// these are multiplied; and lanes that read the same four numbers stand where the hardware reads
+// them once.
+constexpr int kStages = 4;
+__global__ void __launch_bounds__(256, 2)
+    pipelined(float* C, const float* A, const float* B, int, int N, int K) {
+  struct alignas(16) Stage {
+    float a[kStep][kWide + 4], b[kStep][kWide];
+  };
+  struct Stages {
+    Stage stage[kStages];
+  };
+  PYNET_SHARED(Stages, s);
+  const int t = static_cast<int>(threadIdx.x), warp = t / 32, lane = t % 32;
+  const int m0 = static_cast<int>(blockIdx.y) * kWide, n0 = static_cast<int>(blockIdx.x) * kWide;
+  const int row = warp % 2 * 64 + lane / 2 % 8 * 4;  // 8 x 4 lanes, 64 x 32 for a warp
+  const int column = warp / 2 * 32 + (lane % 2 + lane / 16 * 2) * 4;
+  AsyncCopies copies;
+  const auto fetch = [&](int k0) {
+    if (k0 < K) {
+      Stage& to = s.stage[k0 / kStep % kStages];
+      PYNET_UNROLL
+      for (int i = 0; i < 4; ++i) {
+        const int m = t / 8 + 32 * i;
+        copies.copy<1>(&to.a[t % 8][m], A + (m0 + m) * K + k0 + t % 8);
+      }
+      copies.copy<4>(&to.b[t / 32][t % 32 * 4], B + (k0 + t / 32) * N + n0 + t % 32 * 4);
+    }
+    copies.commit();
+  };
+  Pack<float, 4> left[2][2], right[2][2];
+  const auto load = [&](const Stage& from, int k) {
+    PYNET_UNROLL
+    for (int i = 0; i < 2; ++i) {
+      left[k % 2][i] = load_pack<4>(&from.a[k][row + 32 * i]);
+      right[k % 2][i] = load_pack<4>(&from.b[k][column + 16 * i]);
+    }
+  };
+  float sum[8][8] = {};
+  PYNET_UNROLL
+  for (int stage = 0; stage < kStages - 1; ++stage) fetch(stage * kStep);
+  copies.wait<kStages - 2>();  // all groups of copies but the last two are there
+  __syncthreads();
+  load(s.stage[0], 0);
+  for (int k0 = 0; k0 < K; k0 += kStep) {
+    PYNET_UNROLL
+    for (int k = 0; k < kStep; ++k) {
+      if (k == kStep - 1) {
+        copies.wait<kStages - 2>();
+        __syncthreads();  // the next stage is there, and nobody reads this one any more
+      }
+      load(s.stage[(k0 + k + 1) / kStep % kStages], (k + 1) % kStep);
+      if (k == 0) fetch(k0 + (kStages - 1) * kStep);
+      PYNET_UNROLL
+      for (int i = 0; i < 8; ++i) {
+        PYNET_UNROLL
+        for (int j = 0; j < 8; ++j) {
+          sum[i][j] =
+              fma(left[k % 2][i / 4].lane[i % 4], right[k % 2][j / 4].lane[j % 4], sum[i][j]);
+        }
+      }
+    }
+  }
+  PYNET_UNROLL
+  for (int i = 0; i < 8; ++i) {
+    float* to = C + (m0 + row + i / 4 * 32 + i % 4) * N + n0 + column;
+    PYNET_UNROLL
+    for (int j = 0; j < 2; ++j) {
+      const float* four = sum[i] + 4 * j;
+      *reinterpret_cast<float4*>(to + 16 * j) = float4{four[0], four[1], four[2], four[3]};
+    }
+  }
+}
+
+// 7. Tensor cores: a warp multiplies 16 x 8 numbers of A and 8 x 8 of B in one instruction, in TF32
 // (csrc/cuda/mma.h). A warp computes 64 x 32 of the block's 128 x 128.
 __global__ void __launch_bounds__(256)
     tensor_cores(float* C, const float* A, const float* B, int, int N, int K) {
