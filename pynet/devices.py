@@ -99,6 +99,18 @@ def to_numpy(x: Any) -> Array:
     return np.asarray(on_cpu(x))
 
 
+def together(arrays: list[Any]) -> list[Array]:
+    """Return arrays that differ in their rows as NumPy's; of those on the GPU by one copy."""
+    if not arrays or not backend.on_device(arrays[0]):
+        return arrays
+    rows = [len(each) for each in arrays]
+    made: Any = backend.empty((sum(rows), *arrays[0].shape[1:]), arrays[0].dtype, arrays[0])
+    ends = np.cumsum(rows)
+    for each, end in zip(arrays, ends):
+        made[int(end) - len(each) : int(end)] = each
+    return np.split(to_numpy(made), ends[:-1])
+
+
 def synchronize() -> None:
     """Wait for the GPU. IndexError where a label was out of range in a call since the last wait."""
     backend.device().synchronize()

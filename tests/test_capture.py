@@ -25,6 +25,7 @@ from pynet.layers import (
     Sequential,
     SigmoidWithLoss,
 )
+from pynet.losses import Huber, NegativeLogLikelihood
 from pynet.networks import Network, TwoLayerNet
 from pynet.optimizers import LARS, OPTIMIZERS, SGD, Adam
 from pynet.recording import CapturedStep
@@ -32,7 +33,18 @@ from tests.capture_cases import N, batches, eager, everything, small, twins
 from tests.layer_cases import LAYERS
 
 # Their forward or backward computes in NumPy: the step stays eager, and says so.
-NOT_RECORDED = {"PRelu", "PRelu of 4-D", "RRelu", "ChannelDropout", "TransposedConvolution"}
+NOT_RECORDED = {"PRelu", "PRelu of 4-D", "RRelu", "ChannelDropout"}
+
+
+@pytest.mark.parametrize("loss", [Huber, NegativeLogLikelihood])
+def test_a_loss_in_numpy_is_refused_by_its_name(loss):
+    net = Network([Affine.sized(3)], loss(), input_dim=(5,))
+    with pytest.warns(UserWarning, match=f"not recorded: {loss.__name__} computes in NumPy"):
+        step = pynet.capture(net, SGD())
+    other, rule = copy.deepcopy(net), SGD()
+    for x, t in batches((5,), 3, count=4):
+        t = t if loss is NegativeLogLikelihood else np.eye(3)[t]
+        assert step(x, t) == eager(other, rule, [(x, t)])[0]
 
 
 def net_around(name, dtype):

@@ -176,6 +176,15 @@ def test_more_steps_than_losses_are_kept(waits):
     assert len(run.train_loss_list) == 1105 and run.step.replays > 1090
 
 
+def test_accuracy_is_read_at_once(waits):
+    net = small().to("cuda")
+    x = samples(250)[0][:, :5].astype(np.float32)
+    there = pynet.to_device(x)
+    with waits(1):
+        accuracy = net.accuracy(there, numbers(x))
+    assert accuracy == net.accuracy(x, numbers(x), batch_size=7)
+
+
 # ---- what goes wrong on the way ----------------------------------------------------------------
 
 

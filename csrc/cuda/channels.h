@@ -28,9 +28,10 @@ struct ChannelParts {
 };
 
 // partial[(part * C + c) * SUMS + k] = the sum of what body adds for the terms of the part. body is
-// called with the sums, the element's index and its channel.
-template <int SUMS, class Body>
-__global__ void channel_sums_kernel(double* partial, ChannelParts p, Body body) {
+// called with the sums, the element's index and its channel. Where there is one part, Sum may be
+// the type of the result.
+template <int SUMS, class Sum, class Body>
+__global__ void channel_sums_kernel(Sum* partial, ChannelParts p, Body body) {
   const index_t c = blockIdx.x, part = blockIdx.y;
   const index_t begin = part * p.length;
   const index_t end = begin + p.length < p.N * p.S ? begin + p.length : p.N * p.S;
@@ -42,13 +43,13 @@ __global__ void channel_sums_kernel(double* partial, ChannelParts p, Body body) 
   PYNET_UNROLL
   for (int k = 0; k < SUMS; ++k) {
     const double all = block_sum(sum[k]);
-    if (threadIdx.x == 0) partial[(part * p.C + c) * SUMS + k] = all;
+    if (threadIdx.x == 0) partial[(part * p.C + c) * SUMS + k] = static_cast<Sum>(all);
   }
 }
 
 // The same for S = 1: threads 32 x 8, neighbouring threads have neighbouring channels.
-template <int SUMS, class Body>
-__global__ void column_sums_kernel(double* partial, ChannelParts p, Body body) {
+template <int SUMS, class Sum, class Body>
+__global__ void column_sums_kernel(Sum* partial, ChannelParts p, Body body) {
   using Sums = double[8][32 * SUMS];
   PYNET_SHARED(Sums, sums);
   const index_t c = static_cast<index_t>(blockIdx.x) * 32 + threadIdx.x, part = blockIdx.y;
@@ -63,18 +64,18 @@ __global__ void column_sums_kernel(double* partial, ChannelParts p, Body body) {
   for (int k = 0; k < SUMS; ++k) {
     double all = 0;
     for (int row = 0; row < 8; ++row) all += sums[row][threadIdx.x * SUMS + k];
-    partial[(part * p.C + c) * SUMS + k] = all;
+    partial[(part * p.C + c) * SUMS + k] = static_cast<Sum>(all);
   }
 }
 
-template <int SUMS, class Body>
-void sum_channel_parts(const char* op, double* partial, const ChannelParts& p, const Body& body) {
+template <int SUMS, class Sum, class Body>
+void sum_channel_parts(const char* op, Sum* partial, const ChannelParts& p, const Body& body) {
   const unsigned parts = static_cast<unsigned>(p.parts);
   if (p.S == 1) {
-    launch(op, column_sums_kernel<SUMS, Body>,
+    launch(op, column_sums_kernel<SUMS, Sum, Body>,
            dim3(static_cast<unsigned>(ceil_div(p.C, 32)), parts), dim3(32, 8), partial, p, body);
   } else {
-    launch(op, channel_sums_kernel<SUMS, Body>, dim3(static_cast<unsigned>(p.C), parts),
+    launch(op, channel_sums_kernel<SUMS, Sum, Body>, dim3(static_cast<unsigned>(p.C), parts),
            kReduceThreads, partial, p, body);
   }
 }

@@ -77,10 +77,11 @@ void sum_channels_run(const SumChannelsArgs<T>& args, const Tile& tile) {
   double* partial = static_cast<double*>(tile.shared);
   const T* x = args.x;
   T* y = args.y;
-  sum_channel_parts<1>("sum_channels", partial, parts,
-                       [=] __device__(double (&sum)[1], index_t i, index_t) {
-                         sum[0] += static_cast<double>(x[i]);
-                       });
+  const auto add = [=] __device__(double (&sum)[1], index_t i, index_t) {
+    sum[0] += static_cast<double>(x[i]);
+  };
+  if (parts.parts == 1) return sum_channel_parts<1>("sum_channels", y, parts, add);
+  sum_channel_parts<1>("sum_channels", partial, parts, add);
   for_channels("sum_channels", args.C, [=] __device__(index_t c) {
     y[c] = static_cast<T>(channel_sum<1>(partial, parts, c, 0));
   });

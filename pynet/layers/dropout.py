@@ -8,7 +8,7 @@ from pynet import devices, ops, rng
 from pynet._types import Array, ArrayLike
 from pynet.checks import real_number
 from pynet.layers.inputs import real_array
-from pynet.layers.places import ones, spread
+from pynet.layers.places import factors, ones, spread
 from pynet.layers.randomized import RandomizedLayer
 
 
@@ -89,7 +89,9 @@ class ChannelDropout(Dropout):
         x = real_array("[ChannelDropout.forward] x", x)
         if x.ndim < 2:
             raise ValueError(f"[ChannelDropout.forward] x: expected (N, C, ...), got {x.shape}")
-        _, mask = super()._drop(ones(x.shape[:2], np.dtype(np.float32), x))
-        mask = spread(mask.astype(np.float32), x.shape).astype(np.uint8)
+        channels = ones(x.shape[:2], np.dtype(np.float32), x)
+        self._ones = channels, *factors(channels, x.shape)
+        _, mask = super()._drop(channels)
+        mask = spread(mask.astype(np.float32), x.shape, self._ones[1:]).astype(np.uint8)
         scale = 1.0 / (1.0 - self.dropout_ratio) if self.inverted else 1.0
         return ops.dropout_backward(x, mask, scale=scale), mask

@@ -24,13 +24,19 @@ def _ones(shape: Shape, dtype: np.dtype[Any], device: Any) -> Array:
     return made if device is None else devices.to_device(made)
 
 
-def spread(values: Array, shape: Shape) -> Array:
-    """Return an array of `shape`, (N, C, ...), with one of the values in each channel.
-
-    values: (N, C); or (C,) or a single number, the same for every sample. Two outer products: what
-    is multiplied by 1 stays as it is.
-    """
+def factors(values: Array, shape: Shape) -> tuple[Array, Array]:
+    """Return the ones that `spread` multiplies by. Who keeps them lets a step be recorded."""
     channels, places = shape[0] * shape[1], math.prod(shape[2:])
     times = ones((channels // values.size, 1), values.dtype, values)
-    rows = ops.gemm(times, values.reshape(1, -1)).reshape(channels, 1)
-    return ops.gemm(rows, ones((1, places), values.dtype, values)).reshape(shape)
+    return times, ones((1, places), values.dtype, values)
+
+
+def spread(values: Array, shape: Shape, by: tuple[Array, Array]) -> Array:
+    """Return an array of `shape`, (N, C, ...), with one of the values in each channel.
+
+    values: (N, C); or (C,) or a single number, the same for every sample; by: their `factors`. Two
+    outer products: what is multiplied by 1 stays as it is.
+    """
+    times, places = by
+    rows = ops.gemm(times, values.reshape(1, -1)).reshape(-1, 1)
+    return ops.gemm(rows, places).reshape(shape)

@@ -9,7 +9,7 @@ from pynet._types import Array, ArrayLike, DTypeLike, Pair, Shape
 from pynet.initializers import Init
 from pynet.layers.filters import Filters
 from pynet.layers.inputs import gradient_array, real_array
-from pynet.layers.places import spread
+from pynet.layers.places import factors, spread
 from pynet.layers.shapes import check_windows, checked_pair, pair
 
 
@@ -82,7 +82,9 @@ class TransposedConvolution(Filters):
             raise ValueError(
                 f"[TransposedConvolution.forward] b: expected shape {y_shape[1:2]}, got {b.shape}"
             )
-        y = spread(devices.beside(b.astype(dtype, copy=False), x), y_shape)
+        b = devices.beside(b.astype(dtype, copy=False), x)
+        self._factors = factors(b, y_shape)
+        y = spread(b, y_shape, self._factors)
         W = self.W.astype(dtype, copy=False)
         ops.conv2d_dx(x, W, y_shape, **self._options, out=y, add=True)
         self.x, self._y_shape = x, y_shape

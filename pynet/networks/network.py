@@ -192,8 +192,9 @@ class Network:
         labels = t.argmax(axis=1) if t.ndim == 2 and t.shape[1] > 1 else t.reshape(-1)
         one_each(f"{where} t", x, labels)
         right = 0
-        for i in range(0, len(x), batch_size):
-            scores = devices.to_numpy(self.predict(x[i : i + batch_size], False))
+        batches = range(0, len(x), batch_size)
+        predicted = (self.predict(x[i : i + batch_size], False) for i in batches)
+        for i, scores in zip(batches, devices.together(list(predicted))):
             threshold = getattr(self.last_layer, "threshold", None)
             if scores[0].size == 1 and threshold is not None:
                 positive = scores.reshape(-1) > threshold

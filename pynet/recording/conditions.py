@@ -7,6 +7,7 @@ from typing import Any
 
 from pynet import backend
 from pynet.layers.base import argument_names
+from pynet.layers.loss_layer import LossLayer
 from pynet.networks import Network
 from pynet.optimizers import OPTIMIZERS, Optimizer
 
@@ -36,6 +37,8 @@ def _of_network(network: Any) -> str | None:
             return f"{type(layer).__name__} is not one of pynet's layers"
         if "forward" in vars(layer) or "backward" in vars(layer):
             return f"{type(layer).__name__} has a forward or backward put in its place"
+    if type(network.last_layer)._kernel is LossLayer._kernel:
+        return f"{type(network.last_layer).__name__} computes in NumPy"
     return None
 
 

@@ -32,7 +32,7 @@ class Call(NamedTuple):
     kernel: str
     operations: float  # multiplications and additions
     bytes: float  # read and written
-    seconds: float  # on a GPU always 0: the CPU's clock knows launches only
+    seconds: float
 
 
 def layers_of(network: Any) -> list[Any]:
@@ -73,7 +73,8 @@ class Plan:
         """
         self.network, self.optimizer = network, optimizer
         self.title = f"{type(network).__name__}, {type(optimizer).__name__}, x {x.shape}"
-        on_device = network.device == "cuda"
+        on_device = self._on_device = network.device == "cuda"
+        self._timed = False
         self._module = backend.device() if on_device else backend.core()
         self.array_type: type = self._module.DeviceArray if on_device else np.ndarray
         self.recording = self._module.Recording()
@@ -158,7 +159,10 @@ class Plan:
 
     def _check(self) -> None:
         """Raise NotRecordable, or let the recording be what is replayed."""
-        calls = self.calls
+        calls = self._rows()
+        losses = [call for call in calls if call.kernel in _LOSSES]
+        if len(losses) != 1:
+            raise NotRecordable(f"{type(self.network.last_layer).__name__} computes in NumPy")
         for first in (self.recording.foreign(), self.recording.first_copy()):
             if first < len(calls):
                 where, kernel = calls[first][:2]
@@ -166,9 +170,6 @@ class Plan:
         for call in calls:
             if call.kernel in _NUMBERS:
                 raise NotRecordable(f"{call.where}: {call.kernel} hands a number to Python")
-        losses = [i for i, call in enumerate(calls) if call.kernel in _LOSSES]
-        if len(losses) != 1:
-            raise NotRecordable(f"{type(self.network.last_layer).__name__} computes in NumPy")
         self.forget_arrays()
         self.recording.optimize()  # gives back what is free now
         rows = [(name, self._labels[label][1]) for name, label, *_ in self.recording.rows()]
@@ -303,7 +304,22 @@ class Plan:
 
     @property
     def calls(self) -> list[Call]:
-        """The kernel calls in order."""
+        """The kernel calls in order. On a GPU they are timed when they are first asked for."""
+        if self._on_device and not self._timed:
+            self._timed = True
+            self._time()
+        return self._rows()
+
+    def _time(self) -> None:
+        """Make the calls one by one, and put back what they change."""
+        arrays = [*self._kept, *(store.flat for store in (self.network.params, self.grads))]
+        arrays += [store.flat for store in self.optimizer.states]
+        before = [array.copy() for array in arrays]
+        self.recording.measure()
+        for array, value in zip(arrays, before):
+            array[...] = value
+
+    def _rows(self) -> list[Call]:
         return [
             Call(self._labels[label][0], name, operations, size, seconds)
             for name, label, operations, size, seconds in self.recording.rows()
@@ -337,6 +353,7 @@ class Plan:
             *(f"{sum(call.bytes for call in calls) / 1e6:.3f}", ""),
         )
         table = text_table(_HEADINGS, cells, total)
-        return f"{self.title}\n{table}\n{self.bytes / 1e6:.2f} MB of buffers"
+        nodes = f", {self.recording.nodes()} nodes in the graph" if self._on_device else ""
+        return f"{self.title}\n{table}\n{self.bytes / 1e6:.2f} MB of buffers{nodes}"
 
     __repr__ = __str__

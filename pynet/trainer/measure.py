@@ -56,7 +56,7 @@ def loss_of(network: Any, data: Part) -> float:
 
 def scores_of(network: Any, data: Part) -> Array:
     """What the network predicts for all samples, a batch at a time."""
-    return np.concatenate([devices.to_numpy(network.predict(each.x)) for each in data.batches()])
+    return np.concatenate(devices.together([network.predict(each.x) for each in data.batches()]))
 
 
 def _number(name: str, value: Any) -> float:
