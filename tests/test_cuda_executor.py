@@ -73,8 +73,12 @@ def test_what_is_right_runs(run: Run, sanitizer: str) -> None:
 
 # Of a build without the sanitizer that sees it, nothing is asked.
 MISTAKES = [
-    *((sanitizer, "no-barrier", WRONG, "") for sanitizer in ("", "address,undefined")),
-    *(("thread", name, REPORTED, "data race") for name in ("no-barrier", "overlapping")),
+    *(
+        (sanitizer, name, WRONG, "")
+        for sanitizer in ("", "address,undefined")
+        for name in ("no-barrier", "early")
+    ),
+    *(("thread", name, REPORTED, "data race") for name in ("no-barrier", "overlapping", "early")),
     ("address,undefined", "out-of-bounds", REPORTED, "heap-buffer-overflow"),
     *(
         (sanitizer, name, STUCK, name)

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <vector>
 
+#include "cuda/copy_async.h"
 #include "cuda/device.h"
 
 namespace pynet::cuda {
@@ -54,6 +55,18 @@ __global__ void unwritten(float* y) {
   y[threadIdx.x] = s.A[0][threadIdx.x % kTile];
 }
 
+// A copy that is read before it was waited for.
+__global__ void early(float* y, const float* x) {
+  PYNET_SHARED(Tiles, s);
+  const unsigned t = threadIdx.x, next = (t + 1) % kTile;
+  AsyncCopies copies;
+  copies.copy<1>(&s.A[0][t], x + t);
+  copies.commit();
+  __syncthreads();
+  y[t] = s.A[0][next];
+  copies.wait<0>();
+}
+
 template <Planted MISTAKE>
 float product_error() {
   const int M = 13, N = 11, K = 37;
@@ -86,6 +99,13 @@ int run(const char* name) {
   if (is("unwritten")) {
     launch("unwritten", unwritten, 1, 32, y.data());
     return y[0] == y[0] ? 0 : 3;
+  }
+  if (is("early")) {
+    const std::vector<float> x(kTile, 1.0f);
+    launch("early", early, 1, kTile, y.data(), x.data());
+    for (int t = 0; t < kTile; ++t) {
+      if (y[static_cast<std::size_t>(t)] != 1) return 3;
+    }
   }
   return 0;
 }
