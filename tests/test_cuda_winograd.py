@@ -33,7 +33,7 @@ SHAPES = [  # outputs in stores of 4 pixels, of 2, of 1, dilated; fused, also wi
     Shape((4, 128, 32, 32), 96, {"pad": 1}),
     Shape((3, 128, 30, 30), 128, {"pad": 1}),
     Shape((8, 128, 21, 21), 96, {"pad": 0}),
-    Shape((2, 160, 30, 27), 160, {"pad": 2, "dilation": 2}),
+    Shape((2, 161, 30, 27), 160, {"pad": 2, "dilation": 2}),
     Shape((5, 64, 56, 56), 64, {"pad": 1}, tile=2),
     Shape((5, 64, 56, 55), 64, {"pad": 1}, tile=2),
 ]

@@ -49,13 +49,13 @@ struct FusedFeed {
   float d[16], u[8];
 
   PYNET_INLINE FusedFeed(const TileGrid& g, const float* images, const float* U_of, index_t maps,
-                         index_t tile, index_t tiles, index_t m0)
+                         index_t tile, index_t tiles, index_t m0, int thread)
       : U(U_of),
         C(g.channels),
         M(maps),
         plane(g.y.inputs * g.x.inputs),
         filters(maps * C),
-        t(static_cast<int>(threadIdx.x)) {
+        t(thread) {
     channel = t / FusedTile::kTiles;
     const TilePlace at(g, tile < tiles ? tile : 0);
     const index_t y = at.y - g.y.before, x = at.x - g.x.before;
@@ -146,7 +146,7 @@ __global__ void __launch_bounds__(FusedTile::kThreads, 1)
   const index_t t0 = block * FusedTile::kTiles;
   const int t = static_cast<int>(threadIdx.x), warp = t / 32, lane = t % 32;
 
-  FusedFeed feed(in, images, U, out.channels, t0 + t % FusedTile::kTiles, tiles, m0);
+  FusedFeed feed(in, images, U, out.channels, t0 + t % FusedTile::kTiles, tiles, m0, t);
   float sum[2][8][8] = {};
   int half = 0;
   feed.fetch(0);
