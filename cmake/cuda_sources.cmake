@@ -24,6 +24,7 @@ set(PYNET_CUDA_BINDINGS
   ${csrc}/cuda/python/bind_recording.cpp
   ${csrc}/cuda/python/device_array.cpp
   ${csrc}/cuda/python/exchange.cpp
+  ${csrc}/cuda/python/recorded_copy.cpp
   ${csrc}/python/array_arg.cpp
   ${csrc}/python/def_op.cpp
   ${csrc}/python/bind_gemm.cpp

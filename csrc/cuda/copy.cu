@@ -20,6 +20,8 @@ void with_type(Kind kind, const Body& body) {
       return body(std::int32_t{});
     case Kind::Int64:
       return body(std::int64_t{});
+    case Kind::UInt64:
+      return body(std::uint64_t{});
     case Kind::Float32:
       return body(float{});
     case Kind::Float64:
@@ -71,11 +73,13 @@ __global__ void check_range_kernel(Report* report, const char* op, const char* a
                                    const Number* numbers, index_t n, index_t limit) {
   index_t first = n;
   for (index_t i = threadIdx.x; i < n; i += blockDim.x) {
-    if ((numbers[i] < 0 || numbers[i] >= limit) && i < first) first = i;
+    const auto number = static_cast<std::int64_t>(numbers[i]);
+    if ((number < 0 || number >= limit) && i < first) first = i;
   }
   first = block_least(first);
   if (threadIdx.x == 0 && first < n && !report->op) {
-    *report = {op, argument, first, numbers[first], limit};
+    const auto number = static_cast<std::int64_t>(numbers[first]);
+    *report = {op, argument, first, number, limit, std::is_unsigned_v<Number>};
   }
 }
 
@@ -119,6 +123,11 @@ void check_range(const char* op, const char* argument, const std::int64_t* numbe
                  index_t limit) {
   launch("check_range", check_range_kernel<std::int64_t>, 1, kReduceThreads, report(), op, argument,
          numbers, n, limit);
+}
+void check_range(const char* op, const char* argument, const std::uint64_t* numbers, index_t n,
+                 index_t limit) {
+  launch("check_range", check_range_kernel<std::uint64_t>, 1, kReduceThreads, report(), op,
+         argument, numbers, n, limit);
 }
 void check_range(const char* op, const char* argument, const std::int32_t* numbers, index_t n,
                  index_t limit) {

@@ -24,7 +24,7 @@ PYNET_INLINE void take_labels(const StepBegin& b) {
   first = block_least(first);
   if (threadIdx.x > 0 || first == b.rows || b.guard->stop) return;
   b.guard->stop = 1;
-  b.outcome->report = {"step", "t", first, b.labels[first], b.classes};
+  b.outcome->report = {"step", "t", first, b.labels[first], b.classes, b.wraps};
   b.outcome->replay = b.replay;
 }
 

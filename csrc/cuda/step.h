@@ -44,6 +44,7 @@ struct StepBegin {
   std::int64_t* labels;             // (rows), or null
   const std::int64_t* from_labels;  // copied to them by the index; null: they are there
   index_t classes;
+  bool wraps;  // a label below 0 stands for one of 2^63 or more
   Outcome* outcome;
 };
 void begin_step(const StepBegin& begin);

@@ -115,7 +115,9 @@ void Array::expect_shape(const Shape& shape, const char* why) const {
 void Array::convert(const py::dtype& dtype) {
   const NdArray array = object();
   if (is_contiguous(array) && same_dtype(array.dtype(), dtype)) return;
+#if !defined(PYNET_CUDA_MODULE)  // there copies are recorded
   if (Recording* recording = Recording::current()) recording->note_copy();
+#endif
   NdArray copy = pool_array(op_, name_, shape_, dtype);
   copy_into(copy, array);
   object_ = std::move(copy);

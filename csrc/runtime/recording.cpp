@@ -66,7 +66,7 @@ void Recording::stop() {
 }
 
 void Recording::add(std::unique_ptr<RecordedCall> call) {
-  call->name = name_of(call->kernel);
+  if (call->kernel) call->name = name_of(call->kernel);
   call->label = label_;
   calls_.push_back(std::move(call));
 }

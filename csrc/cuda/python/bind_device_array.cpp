@@ -3,6 +3,7 @@
 
 #include "cuda/python/device_array.h"
 #include "cuda/python/exchange.h"
+#include "cuda/python/recorded_copy.h"
 #include "cuda/runtime/device.h"
 #include "python/array_arg.h"
 
@@ -40,7 +41,7 @@ DeviceArray reshape(const DeviceArray& a, const py::args& given) {
 DeviceArray copied(const DeviceArray& a) {
   const Doing doing("copy");
   const NdArray made = pool_array("copy", "out", shape_of(a), a.dtype());
-  copy_bytes(made.get().data(), a.data(), a.size() * a.itemsize());
+  copy_into(made, wrap(a));
   return made.get();
 }
 
@@ -127,10 +128,9 @@ Columns columns(const DeviceArray& a, const py::object& key) {
 
 void copy_columns(void* to, std::size_t to_pitch, const void* from, std::size_t from_pitch,
                   const Columns& size) {
-  if (size.rows == 0 || size.bytes == 0) return;
-  cuda::check(cudaMemcpy2DAsync(to, to_pitch, from, from_pitch, size.bytes, size.rows,
-                                cudaMemcpyDefault, cuda::stream()),
-              "copy");
+  const cuda::Kind any = cuda::Kind::UInt8;
+  copy_recorded({static_cast<char*>(to), static_cast<const char*>(from), any, any, size.rows,
+                 size.bytes, to_pitch, from_pitch, 0});
 }
 
 bool is_row_numbers(const py::object& key) {

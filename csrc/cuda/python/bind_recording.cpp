@@ -104,6 +104,7 @@ class RecordedStep : public StepBase {
     take(x_, given_x, samples, place);
     take(t_, given_t, labels, place + bytes_of_x());
     if (!labels && classes_ > 0) begin_.labels = labels_of(t_);
+    begin_.wraps = given_t.kind() == 'u';
     return true;
   }
 

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "cuda/python/recorded_copy.h"
 #include "cuda/runtime/device.h"
 #include "python/array_arg.h"
 
@@ -16,11 +17,12 @@ cuda::Kind kind_of(const py::dtype& dtype) {
   if (kind == 'u' && bytes == 1) return cuda::Kind::UInt8;
   if (kind == 'i' && bytes == 4) return cuda::Kind::Int32;
   if (kind == 'i' && bytes == 8) return cuda::Kind::Int64;
+  if (kind == 'u' && bytes == 8) return cuda::Kind::UInt64;
   if (kind == 'f' && bytes == 4) return cuda::Kind::Float32;
   if (kind == 'f' && bytes == 8) return cuda::Kind::Float64;
-  fail_type(
-      "DeviceArray", "dtype",
-      "expected bool, uint8, int32, int64, float32 or float64, got " + std::string(py::str(dtype)));
+  fail_type("DeviceArray", "dtype",
+            "expected bool, uint8, int32, int64, uint64, float32 or float64, got " +
+                std::string(py::str(dtype)));
 }
 
 std::vector<py::ssize_t> sizes_of(const Shape& shape) { return {shape.begin(), shape.end()}; }
@@ -95,11 +97,8 @@ bool is_contiguous(const NdArray&) { return true; }
 
 void copy_into(const NdArray& to, const NdArray& from) {
   const DeviceArray &a = to.get(), &b = from.get();
-  if (a.kind() == b.kind()) {
-    copy_bytes(a.data(), b.data(), to.nbytes());
-  } else {
-    cuda::cast(a.data(), a.kind(), b.data(), b.kind(), a.size());
-  }
+  const std::size_t bytes = static_cast<std::size_t>(to.nbytes());
+  copy_recorded({a.data(), b.data(), a.kind(), b.kind(), 1, bytes, bytes, bytes, a.size()});
 }
 
 NdArray pool_array(const char* op, const char* name, const Shape& shape, const py::dtype& dtype) {
@@ -146,6 +145,8 @@ const T* Call::indices(Array& array, index_t limit) const {
   }
   if (dtype.itemsize() == sizeof(std::int32_t)) {
     cuda::check_range(op_, array.name(), array.data<std::int32_t>(), array.size(), limit);
+  } else if (dtype.kind() == 'u' && dtype.itemsize() == sizeof(std::uint64_t)) {
+    cuda::check_range(op_, array.name(), array.data<std::uint64_t>(), array.size(), limit);
   } else {
     cuda::check_range(op_, array.name(), array.data<std::int64_t>(), array.size(), limit);
   }
@@ -165,13 +166,14 @@ NdArray to_device(const char* op, const char* name, const py::array& array) {
   py::object type = array.dtype().attr("newbyteorder")("=");
   if (kind == 'f' && size == 2) type = py::str("float32");
   if (whole && size < 4 && !(kind == 'u' && size == 1)) type = py::str("int32");
-  if (kind == 'u' && size > 2) type = py::str("int64");
+  if (kind == 'u' && size == 4) type = py::str("int64");
   using namespace pybind11::literals;
   const py::array plain = array.attr("astype")(type, "order"_a = "C", "copy"_a = false);
   NdArray made = pool_array(op, name,
                             Shape(reinterpret_cast<const index_t*>(plain.shape()),
                                   static_cast<std::size_t>(plain.ndim())),
                             plain.dtype());
+  if (Recording* recording = Recording::current()) recording->note_copy();
   copy_bytes(made.get().data(), plain.data(), plain.nbytes());
   wait();  // the copy reads memory that Python may free
   return made;

@@ -55,10 +55,14 @@ std::string OutOfMemory::numbers() const {
   return std::to_string(asked_) + " bytes on the GPU, which has " + std::to_string(free_) + " free";
 }
 
+static std::string number_in(const Report& r) {
+  return r.wraps ? std::to_string(static_cast<std::uint64_t>(r.value)) : std::to_string(r.value);
+}
+
 OutOfRange::OutOfRange(const Report& r)
     : std::out_of_range(message(r.op, r.argument,
                                 "expected numbers in 0 .. " + std::to_string(r.limit - 1) +
-                                    ", got " + std::to_string(r.value) + " as element " +
+                                    ", got " + number_in(r) + " as element " +
                                     std::to_string(r.index))) {}
 
 }  // namespace pynet::cuda

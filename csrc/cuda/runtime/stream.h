@@ -24,6 +24,7 @@ struct Report {
   const char* op;        // null: nothing
   const char* argument;  // whose element it is
   std::int64_t index, value, limit;
+  bool wraps;  // a value below 0 stands for one of 2^63 or more
 };
 // Where this thread's kernels write it: memory of the host that the device sees.
 Report* report();

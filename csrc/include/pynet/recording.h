@@ -163,6 +163,10 @@ class Recording {
     return true;
   }
 
+  // A call of what is in no table: copies on a GPU. It has its name already.
+  void add(std::unique_ptr<RecordedCall> call);
+  bool refreshing() const { return refreshing_; }
+
   void set_label(int label) { label_ = label; }
   // Tells that the next call works on a copy that no kernel made: of another layout or data type.
   void note_copy();
@@ -203,7 +207,6 @@ class Recording {
   std::vector<std::unique_ptr<RecordedCall>>& calls() { return calls_; }
 
  private:
-  void add(std::unique_ptr<RecordedCall> call);
   void find_input();
   void move_input(const char* place);
   bool is_held(const char* begin, const char* end) const;
