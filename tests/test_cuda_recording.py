@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 
 import numpy as np
 import pytest
@@ -65,3 +66,28 @@ def test_a_copy_is_recorded_and_refused_in_an_update(device):
         recording.set_boundary()
     assert [row[0] for row in recording.rows()] == ["copy", "copy"]
     assert recording.first_copy() == 1
+
+
+def test_a_recording_without_its_arrays_is_refused(device):
+    x = pynet.to_device(np.ones((2, 3), np.float32))
+    t = pynet.to_device(np.zeros(2, np.int64))
+    recording = device.Recording()
+    recording.start()
+    pynet.ops.relu(x)
+    recording.stop()
+    words = re.escape("[step] x: expected the array of set_inputs(), got none")
+    for call in (
+        lambda: recording.feed(x, t),
+        lambda: recording.feed_rows(x, t, np.arange(2)),
+        lambda: recording.play(0, 1),
+        lambda: recording.loss(0),
+        recording.settle,
+        recording.measure,
+    ):
+        with pytest.raises(ValueError, match=words):
+            call()
+    recording.set_inputs(x, t, 3)
+    assert recording.play(0, 1)
+    words = re.escape("[step] grads: expected the array of set_gradients(), got none")
+    with pytest.raises(ValueError, match=words):
+        recording.play_later()

@@ -89,6 +89,7 @@ class RecordedStep : public StepBase {
   // another or t of another kind. IndexError for a label from the processor that is out of range;
   // one from the GPU stops the step.
   bool feed(const py::object& x, const py::object& t) {
+    expect_inputs();
     const Given given_x("x", x), given_t("t", t);
     if (given_x.shape() != shape_of(x_.get()) || given_t.shape() != shape_of(t_.get()) ||
         !of_kind(given_t.kind()) || !is_mine()) {
@@ -110,6 +111,7 @@ class RecordedStep : public StepBase {
 
   // Copies the rows `index` of all samples in, which lie on the GPU. False where feed() has to.
   bool feed_rows(const py::object& all_x, const py::object& all_t, const py::array& index) {
+    expect_inputs();
     if (!py::isinstance<NdArray>(all_x) || !py::isinstance<NdArray>(all_t)) return false;
     const NdArray x = py::reinterpret_borrow<NdArray>(all_x);
     const NdArray t = py::reinterpret_borrow<NdArray>(all_t);
@@ -146,6 +148,7 @@ class RecordedStep : public StepBase {
   // The whole step, which stops itself before the update where the loss or a gradient is not
   // finite. False where settle() has to come first, or play() would be false.
   bool play_later() {
+    if (!grads_) fail_value("step", "grads", "expected the array of set_gradients(), got none");
     if (later_ == cuda::StepMemory::kMostKept) return false;
     const auto replay = static_cast<std::int64_t>(later_ + 1);
     if (!played({0, recording_.size(), true}, replay, memory().kept() + later_)) return false;
@@ -274,7 +277,12 @@ class RecordedStep : public StepBase {
     if (!stream_) stream_ = cuda::stream();
     return stream_ == cuda::stream();
   }
+  // The memory of a step has room for the row numbers of its batch.
+  void expect_inputs() const {
+    if (!x_) fail_value("step", "x", "expected the array of set_inputs(), got none");
+  }
   cuda::StepMemory& memory() {
+    expect_inputs();
     if (!memory_) memory_ = std::make_unique<cuda::StepMemory>(recording_, x_.shape(0));
     return *memory_;
   }
