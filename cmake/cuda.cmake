@@ -67,6 +67,9 @@ function(pynet_add_cuda_module)
     $<$<BOOL:${PYNET_WERROR}>:-Werror=all-warnings -Xcompiler=-Werror>)
   target_include_directories(pynet_cuda_kernels PRIVATE csrc csrc/include)
   target_compile_definitions(pynet_cuda_kernels PRIVATE PYNET_CUDA_MODULE PYNET_ISA=cuda)
+  if(PYNET_CUDA_ARCHITECTURES MATCHES "90a")  # what only Hopper itself can do
+    target_compile_definitions(pynet_cuda_kernels PRIVATE PYNET_CUDA_SM90A)
+  endif()
   pybind11_add_module(_cuda MODULE NO_EXTRAS ${PYNET_CUDA_RUNTIME} ${PYNET_CUDA_BINDINGS}
     $<TARGET_OBJECTS:pynet_cuda_kernels>)
   set_target_properties(_cuda PROPERTIES

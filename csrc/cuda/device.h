@@ -11,10 +11,15 @@
 #if defined(__CUDACC__)
 // Memory of the block, of one type: `name` is a reference to it.
 #define PYNET_SHARED(Type, name) __shared__ Type name
+// The same where 48 KiB are not enough, for a kernel that is started by launch_with_shared.
+#define PYNET_LARGE_SHARED(Type, name)                           \
+  extern __shared__ __align__(1024) unsigned char name##_bytes[]; \
+  Type& name = *reinterpret_cast<Type*>(name##_bytes)
 #define PYNET_INLINE __device__ __forceinline__
 #define PYNET_UNROLL _Pragma("unroll")
 #else
 #include "executor.h"
+#define PYNET_LARGE_SHARED PYNET_SHARED
 #define PYNET_INLINE inline __attribute__((always_inline))
 #define PYNET_UNROLL
 #endif
@@ -34,6 +39,21 @@ void launch(const char* op, void (*kernel)(Parameter...), dim3 grid, dim3 block,
 #if defined(__CUDACC__)
   kernel<<<grid, block, 0, stream()>>>(argument...);
 #else
+  executor::launch(op, grid, block, stream(), [=] { kernel(argument...); });
+#endif
+  after_launch(op);
+}
+
+// The same with so many bytes of shared memory.
+template <class... Parameter, class... Argument>
+void launch_with_shared(const char* op, void (*kernel)(Parameter...), dim3 grid, dim3 block,
+                        std::size_t shared, Argument... argument) {
+#if defined(__CUDACC__)
+  cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                       static_cast<int>(shared));
+  kernel<<<grid, block, shared, stream()>>>(argument...);
+#else
+  static_cast<void>(shared);
   executor::launch(op, grid, block, stream(), [=] { kernel(argument...); });
 #endif
   after_launch(op);

@@ -1,6 +1,7 @@
 // Matrix product: C = alpha * op(A) op(B) + beta * C + bias, then ReLU.
 #include "cuda/lane.h"
 #include "cuda/product.h"
+#include "cuda/product_wgmma.h"
 
 namespace pynet::cuda {
 namespace {
@@ -44,7 +45,10 @@ ProductShape shape_of(const GemmArgs<T>& args) {
 
 template <class T>
 Work gemm_plan(const GemmArgs<T>& args) {
-  return plan_launch(product_scratch<T>(shape_of(args)));
+  const ProductShape shape = shape_of(args);
+  const std::size_t packed = sizeof(T) == 4 ? wgmma_scratch(shape, precision()) : 0;
+  const std::size_t plain = product_scratch<T>(shape);
+  return plan_launch(packed > plain ? packed : plain);
 }
 template <class T>
 void gemm_run(const GemmArgs<T>& args, const Tile& tile) {
@@ -52,6 +56,14 @@ void gemm_run(const GemmArgs<T>& args, const Tile& tile) {
   const MatrixLines<T> B{args.B, args.B_col, args.B_row, args.B_batch};
   const ProductStore<T> C{args.C,     args.bias, args.C_row, args.C_batch,
                           args.alpha, args.beta, args.relu};
+  if constexpr (sizeof(T) == 4) {
+    const Precision digits = precision();
+    const std::size_t packed = wgmma_scratch(shape_of(args), digits);
+    // In a recorded step, scratch memory may have been planned for another precision.
+    if (packed > 0 && packed <= static_cast<std::size_t>(tile.index)) {
+      return run_wgmma_product("gemm", shape_of(args), digits, A, B, C, tile.shared);
+    }
+  }
   run_product<T>("gemm", shape_of(args), A, B, C, tile.shared);
 }
 

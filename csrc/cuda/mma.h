@@ -31,6 +31,14 @@ PYNET_INLINE std::uint32_t to_tf32(float x) {
 #endif
 }
 
+// That number, or the one nearest to what it left of x; 0 where it left no number (infinity).
+PYNET_INLINE std::uint32_t tf32_part(float x, bool small) {
+  const std::uint32_t big = to_tf32(x);
+  if (!small) return big;
+  const float rest = x - same_bits<float>(big);
+  return rest - rest == 0 ? to_tf32(rest) : 0;
+}
+
 // Two numbers with 7 bits behind the point, ties to even; `low` in the lower half.
 PYNET_INLINE std::uint32_t to_bf16_pair(float low, float high) {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800

@@ -20,6 +20,12 @@ std::size_t device_memory() {
   return asked ? std::strtoull(asked, nullptr, 10) : std::size_t{4} << 30;
 }
 
+// Its compute capability: PYNET_EXECUTOR_CAPABILITY, 90 for 9.0.
+int capability() {
+  const char* asked = std::getenv("PYNET_EXECUTOR_CAPABILITY");
+  return asked ? std::atoi(asked) : 80;
+}
+
 std::atomic<bool> g_used{false}, g_forked{false};
 std::atomic<std::uint64_t> g_waits{0};
 
@@ -82,14 +88,15 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
   *properties = cudaDeviceProp{};
   std::snprintf(properties->name, sizeof(properties->name), "executor on the CPU");
   properties->totalGlobalMem = device_memory();
-  properties->major = 8, properties->multiProcessorCount = 2;
+  properties->major = capability() / 10, properties->minor = capability() % 10;
+  properties->multiProcessorCount = 2;
   return cudaSuccess;
 }
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
   RETURN_PLANNED();
   *value = attribute == cudaDevAttrMultiProcessorCount      ? 2
-           : attribute == cudaDevAttrComputeCapabilityMajor ? 8
-                                                            : 0;
+           : attribute == cudaDevAttrComputeCapabilityMajor ? capability() / 10
+                                                            : capability() % 10;
   return cudaSuccess;
 }
 cudaError_t cudaDriverGetVersion(int* version) {

@@ -3,6 +3,7 @@
 #include <ucontext.h>
 
 #include <algorithm>
+#include <deque>
 #include <exception>
 #include <map>
 #include <memory>
@@ -29,8 +30,10 @@ thread_local const Position* t_position = nullptr;
 namespace {
 
 constexpr std::size_t kStack = std::size_t{64} << 10;
+// Of shared memory: a GPU keeps the first 1024 bytes for itself, and has 227 KiB for a block.
+constexpr std::size_t kFirstAddress = 1024, kMostShared = kFirstAddress + (std::size_t{227} << 10);
 
-enum class State { Ready, AtBlockBarrier, AtWarpBarrier, Done };
+enum class State { Ready, AtBlockBarrier, AtWarpBarrier, AtPhase, Done };
 
 // What threads meet at: who comes releases, who goes on acquires. Two by turns, so that nobody
 // takes over what another does after the same meeting.
@@ -53,6 +56,36 @@ struct Meetings {
   std::vector<Meeting> warps;
 };
 
+// An mbarrier. By turns as a Meeting: who waits for a phase takes over what its arrivals did.
+struct Phases {
+  explicit Phases(int arrivals) : expected(arrivals), left(arrivals) {}
+  const int expected;
+  int left;
+  std::ptrdiff_t bytes = 0;  // on their way
+  unsigned parity = 0;
+  char places[2] = {};
+#if defined(EXECUTOR_TSAN)
+  void release() { __tsan_release(&places[parity]); }
+  void acquire(unsigned of) { __tsan_acquire(&places[of]); }
+#else
+  void release() {}
+  void acquire(unsigned) {}
+#endif
+  void turn() {
+    if (left > 0 || bytes != 0) return;
+    left = expected;
+    parity ^= 1;
+  }
+};
+
+// A bulk copy that was asked for.
+struct Copy {
+  Phases* phases;
+  std::size_t bytes;
+  std::function<void()> work;
+  std::unique_ptr<Meeting> asked{new Meeting};
+};
+
 struct Fiber {
   ucontext_t context;
   std::unique_ptr<char[]> stack{new char[kStack]};
@@ -61,6 +94,9 @@ struct Fiber {
   unsigned mask = 0;   // of the lanes it waits for
   Position position;
   std::uint64_t offered[2] = {};  // to the other lanes, by turns
+  Phases* phases = nullptr;       // of the mbarrier it waits at
+  unsigned parity = 0;
+  std::deque<std::vector<std::function<void()>>> deferred;  // the last group is still open
 #if defined(EXECUTOR_TSAN)
   void* tsan = __tsan_create_fiber(0);
   ~Fiber() { __tsan_destroy_fiber(tsan); }
@@ -69,21 +105,26 @@ struct Fiber {
 
 // Shared memory of a block; freed, and so forgotten, at its end.
 struct SharedMemory {
-  SharedMemory(std::size_t bytes, std::size_t alignment)
-      : data(::operator new(bytes, std::align_val_t(alignment))), align(alignment) {
+  SharedMemory(std::size_t bytes, std::size_t alignment, std::size_t address)
+      : data(::operator new(bytes, std::align_val_t(alignment))),
+        size(bytes),
+        align(alignment),
+        begin((address + alignment - 1) / alignment * alignment) {
     std::memset(data, 0xFF, bytes);
   }
   SharedMemory(const SharedMemory&) = delete;
   SharedMemory& operator=(const SharedMemory&) = delete;
   ~SharedMemory() { ::operator delete(data, std::align_val_t(align)); }
   void* data;
-  std::size_t align;
+  std::size_t size, align, begin;  // where it begins in the window
   Meeting made;
 };
 
 // The GPU: one, so that launches from several threads take turns.
 class Machine {
  public:
+  Machine() { copies_.reserve(1024); }
+
   void run(const char* name, dim3 grid, dim3 block, const std::function<void()>& kernel) {
     std::lock_guard<std::mutex> lock(mutex_);
     ++launches_;
@@ -151,12 +192,65 @@ class Machine {
   void* shared(const void* tag, std::size_t bytes, std::size_t align) {
     std::unique_ptr<SharedMemory>& memory = shared_[tag];
     if (!memory) {
-      memory = std::make_unique<SharedMemory>(bytes, align);
+      memory = std::make_unique<SharedMemory>(bytes, align, shared_end_);
+      shared_end_ = memory->begin + bytes;
+      if (shared_end_ > kMostShared) {
+        throw std::invalid_argument(std::string(name_) + ": more shared memory than a GPU has");
+      }
       memory->made.arrive();
     }
     memory->made.leave(0);
     return memory->data;
   }
+
+  std::uint32_t shared_address(const void* place) const {
+    for (const auto& entry : shared_) {
+      const SharedMemory& memory = *entry.second;
+      const std::ptrdiff_t offset = static_cast<const char*>(place) - static_cast<char*>(memory.data);
+      if (offset >= 0 && static_cast<std::size_t>(offset) < memory.size) {
+        return static_cast<std::uint32_t>(memory.begin + static_cast<std::size_t>(offset));
+      }
+    }
+    throw std::logic_error(std::string(name_) + ": an address that is not in shared memory");
+  }
+  void* shared_memory(std::size_t address, std::size_t bytes) const {
+    for (const auto& entry : shared_) {
+      const SharedMemory& memory = *entry.second;
+      if (address >= memory.begin && address + bytes <= memory.begin + memory.size) {
+        return static_cast<char*>(memory.data) + (address - memory.begin);
+      }
+    }
+    throw std::logic_error(std::string(name_) + ": an address outside of shared memory");
+  }
+
+  // ---- what happens beside the threads ----
+
+  void init_barrier(const void* barrier, int arrivals) {
+    phases_[barrier] = std::make_unique<Phases>(arrivals);
+  }
+  void expect_bytes(const void* barrier, std::size_t bytes) {
+    phases_of(barrier).bytes += static_cast<std::ptrdiff_t>(bytes);
+  }
+  void arrive_at(const void* barrier) {
+    Phases& phases = phases_of(barrier);
+    phases.release();
+    --phases.left;
+    phases.turn();
+  }
+  void wait_for_phase(const void* barrier, unsigned parity) {
+    Fiber& fiber = fiber_of(running_);
+    Phases& phases = phases_of(barrier);
+    fiber.phases = &phases;
+    fiber.parity = parity;
+    fiber.state = State::AtPhase;
+    give_way(fiber);
+    phases.acquire(parity);
+  }
+  void copy_later(const void* barrier, std::size_t bytes, std::function<void()> work) {
+    copies_.push_back({&phases_of(barrier), bytes, std::move(work)});
+    copies_.back().asked->arrive();
+  }
+  std::deque<std::vector<std::function<void()>>>& deferred() { return fiber_of(running_).deferred; }
 
   std::uint64_t launches() const { return launches_; }
   void set_seed(std::uint64_t seed) { random_.seed(seed); }
@@ -180,7 +274,15 @@ class Machine {
     while (done < threads && !error_) {
       ready.clear();
       for (std::size_t i = 0; i < threads; ++i) {
-        if (fiber_of(i).state == State::Ready) ready.push_back(i);
+        Fiber& fiber = fiber_of(i);
+        if (fiber.state == State::AtPhase && fiber.phases->parity != fiber.parity) {
+          fiber.state = State::Ready;
+        }
+        if (fiber.state == State::Ready) ready.push_back(i);
+      }
+      if (!copies_.empty() && (ready.empty() || random_() % 2 == 0)) {
+        copy_one();
+        continue;
       }
       if (ready.empty() && !release()) stuck();
       std::shuffle(ready.begin(), ready.end(), random_);
@@ -191,8 +293,39 @@ class Machine {
       }
     }
     end_.leave(0);
+    const bool left_copies = !copies_.empty() && !error_;
     clear();
+    if (left_copies) throw BarrierError(std::string(name_) + ": a copy that nobody waited for");
     if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
+  }
+
+  Phases& phases_of(const void* barrier) {
+    const auto found = phases_.find(barrier);
+    if (found == phases_.end()) {
+      throw BarrierError(std::string(name_) + ": an mbarrier that nobody made ready");
+    }
+    return *found->second;
+  }
+
+  // One of the copies that were asked for, as a thread of its own.
+  void copy_one() {
+    std::swap(copies_[random_() % copies_.size()], copies_.back());
+#if defined(EXECUTOR_TSAN)
+    void* scheduler = __tsan_get_current_fiber();
+    __tsan_switch_to_fiber(engine_, __tsan_switch_to_fiber_no_sync);
+#endif
+    copies_.back().asked->leave(0);
+    {
+      const Copy copy = std::move(copies_.back());
+      copies_.pop_back();
+      copy.work();
+      copy.phases->release();
+      copy.phases->bytes -= static_cast<std::ptrdiff_t>(copy.bytes);
+      copy.phases->turn();
+    }
+#if defined(EXECUTOR_TSAN)
+    __tsan_switch_to_fiber(scheduler, __tsan_switch_to_fiber_no_sync);
+#endif
   }
 
   // Lets those go on whose meeting is complete; false where there is none.
@@ -224,11 +357,12 @@ class Machine {
   }
 
   void stuck() {
-    std::size_t at_block = 0, at_warp = 0, gone = 0;
+    std::size_t at_block = 0, at_warp = 0, at_phase = 0, gone = 0;
     for (std::size_t i = 0; i < count_; ++i) {
       const State state = fiber_of(i).state;
       at_block += state == State::AtBlockBarrier;
       at_warp += state == State::AtWarpBarrier;
+      at_phase += state == State::AtPhase;
       gone += state == State::Done;
     }
     // What they did has happened before what is freed now.
@@ -238,8 +372,8 @@ class Machine {
     clear();
     throw BarrierError(std::string(name_) + ": " + std::to_string(at_block) +
                        " threads wait at a block's barrier and " + std::to_string(at_warp) +
-                       " at a warp's, which the others never reach; " + std::to_string(gone) +
-                       " are done");
+                       " at a warp's, which the others never reach, " + std::to_string(at_phase) +
+                       " for the phase of an mbarrier; " + std::to_string(gone) + " are done");
   }
 
   // Apart from what calls it: getcontext may return twice, as far as the compiler knows.
@@ -257,6 +391,9 @@ class Machine {
       if (fiber_of(i).state != State::Done) fiber_of(i).begun = false;
     }
     shared_.clear();
+    shared_end_ = kFirstAddress;
+    phases_.clear();
+    copies_.clear();
     t_position = nullptr;
   }
 
@@ -308,6 +445,9 @@ class Machine {
   std::unique_ptr<Meetings> meetings_;
   Meeting beginning_, end_;
   std::map<const void*, std::unique_ptr<SharedMemory>> shared_;
+  std::size_t shared_end_ = kFirstAddress;
+  std::map<const void*, std::unique_ptr<Phases>> phases_;
+  std::vector<Copy> copies_;
   std::exception_ptr error_;
 #if defined(__SANITIZE_ADDRESS__)
   const void* stack_ = nullptr;  // of the scheduler
@@ -315,6 +455,7 @@ class Machine {
 #endif
 #if defined(EXECUTOR_TSAN)
   void* tsan_ = nullptr;
+  void* engine_ = __tsan_create_fiber(0);
 #endif
 };
 
@@ -331,6 +472,7 @@ void Machine::enter() {
   Fiber& fiber = m.fiber_of(m.running_);
   for (;;) {
     m.beginning_.leave(0);
+    fiber.deferred.assign(1, {});
     try {
       (*m.kernel_)();
     } catch (...) {
@@ -368,5 +510,28 @@ void show_all(std::uint64_t value, const std::function<void(int, std::uint64_t)>
   machine().show_all(value, see);
 }
 int lane() { return machine().lane(); }
+std::uint32_t shared_address(const void* place) { return machine().shared_address(place); }
+void* shared_memory(std::uint32_t address, std::size_t bytes) {
+  return machine().shared_memory(address, bytes);
+}
+void init_barrier(const void* barrier, int arrivals) { machine().init_barrier(barrier, arrivals); }
+void expect_bytes(const void* barrier, std::size_t bytes) {
+  machine().expect_bytes(barrier, bytes);
+}
+void arrive_at(const void* barrier) { machine().arrive_at(barrier); }
+void wait_for_phase(const void* barrier, unsigned parity) {
+  machine().wait_for_phase(barrier, parity);
+}
+void copy_later(const void* barrier, std::size_t bytes, std::function<void()> copy) {
+  machine().copy_later(barrier, bytes, std::move(copy));
+}
+void defer(std::function<void()> work) { machine().deferred().back().push_back(std::move(work)); }
+void commit_deferred() { machine().deferred().emplace_back(); }
+void wait_deferred(std::size_t newest) {
+  auto& groups = machine().deferred();
+  for (; groups.size() > newest + 1; groups.pop_front()) {
+    for (const auto& work : groups.front()) work();
+  }
+}
 
 }  // namespace executor

@@ -9,6 +9,9 @@
 // barrier is a data race, and so are two blocks at one place. A barrier that some threads never
 // reach is a BarrierError.
 //
+// What a GPU does beside its threads takes its time here too: a bulk copy happens at a moment drawn
+// at random, a product of a warpgroup when it is waited for.
+//
 // Shared memory is filled with 0xFF bytes, NaN as floats, before a block begins. Warps are 32
 // threads that run in no particular order between two of their meetings: stricter than a GPU.
 #pragma once
@@ -82,6 +85,24 @@ std::uint64_t exchange(unsigned mask, std::uint64_t value, int lane);
 // The same of a whole warp: `see(lane, value)` is called with what each lane puts there.
 void show_all(std::uint64_t value, const std::function<void(int, std::uint64_t)>& see);
 int lane();
+
+// Shared memory as a window of addresses, which begin at 1024 as on a GPU; std::logic_error for what
+// lies outside of it.
+std::uint32_t shared_address(const void* place);
+void* shared_memory(std::uint32_t address, std::size_t bytes);
+
+// mbarriers, known by where they are. A phase is over when all have arrived and all bytes have.
+void init_barrier(const void* barrier, int arrivals);
+void expect_bytes(const void* barrier, std::size_t bytes);
+void arrive_at(const void* barrier);
+void wait_for_phase(const void* barrier, unsigned parity);
+// Work of the copy engine, after which so many bytes have come to the barrier.
+void copy_later(const void* barrier, std::size_t bytes, std::function<void()> copy);
+
+// Work of the running thread, done as late as it may be: when no more than `newest` groups are left.
+void defer(std::function<void()> work);
+void commit_deferred();
+void wait_deferred(std::size_t newest);
 
 template <class T>
 T exchanged(unsigned mask, T value, int from) {

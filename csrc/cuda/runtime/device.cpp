@@ -142,4 +142,13 @@ int processors() {
   return count;
 }
 
+int capability() {
+  int major = 0, minor = 0;
+  check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, 0),
+        "cudaDeviceGetAttribute");
+  check(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, 0),
+        "cudaDeviceGetAttribute");
+  return major * 10 + minor;
+}
+
 }  // namespace pynet::cuda

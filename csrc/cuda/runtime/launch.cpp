@@ -33,8 +33,9 @@ void LaunchSeries::begin(Scratch& scratch) {
   scratch_ = shared_ > 0 ? scratch.reserve(shared_) : nullptr;
 }
 
-void LaunchSeries::launch(const Work&, const BoundKernel& kernel) {
-  kernel.run(kernel.self, Tile{0, 0, scratch_, nullptr});
+// There is one tile; its number is how many bytes of scratch memory were planned for it.
+void LaunchSeries::launch(const Work& work, const BoundKernel& kernel) {
+  kernel.run(kernel.self, Tile{0, static_cast<index_t>(work.shared), scratch_, nullptr});
 }
 
 }  // namespace pynet

@@ -14,6 +14,9 @@ cudaStream_t stream();
 // Multiprocessors of the device: how many blocks are worth launching.
 int processors();
 
+// Its compute capability: 90 is 9.0.
+int capability();
+
 // Looks whether a launch was accepted. With PYNET_CUDA_SYNC=1 it also waits, so that an error names
 // its op.
 void after_launch(const char* op);
