@@ -106,6 +106,12 @@ def test_indices_and_tiles(run: Run, source: str, sanitizer: str) -> None:
 
 
 @pytest.mark.parametrize("sanitizer", SANITIZERS)
+def test_packed_tiles_and_warpgroups(run: Run, sanitizer: str) -> None:
+    code, said = run(sanitizer, "warpgroups.cu")
+    assert code == 0, said
+
+
+@pytest.mark.parametrize("sanitizer", SANITIZERS)
 def test_the_ladder_of_products(run: Run, sanitizer: str) -> None:
     code, said = run(sanitizer, LADDER, "check")
     assert code == 0, said

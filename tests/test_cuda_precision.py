@@ -68,6 +68,75 @@ def test_error_of_random_numbers(
         assert error.max() > 2.0**-20
 
 
+def errors(ops: DeviceOps, A: np.ndarray, B: np.ndarray) -> tuple[float, float]:
+    """The largest error of a product, and of one whose sums are rounded to float32 at each step."""
+    exact = A.astype(np.float64) @ B.astype(np.float64)
+    sums = np.zeros(exact.shape, np.float32)
+    for column, row in zip(A.T, B):
+        sums += np.outer(column, row)
+    return float(np.abs(ops.gemm(A, B) - exact).max()), float(np.abs(sums - exact).max())
+
+
+def test_three_products_are_as_exact_as_float32(ops: DeviceOps) -> None:
+    """Tensor cores cut sums off, which adds up over a long K: threads add them instead."""
+    rng = np.random.default_rng(2)
+    A = rng.random((33, 4000)).astype(np.float32)  # positive, so that sums grow
+    B = rng.random((4000, 40)).astype(np.float32)
+    ops.module.set_precision("tf32x3")
+    try:
+        mine, in_float32 = errors(ops, A, B)
+    finally:
+        ops.module.set_precision("float32")
+    assert mine <= 2 * in_float32
+
+
+@pytest.fixture
+def hopper(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The executor as a GPU of compute capability 9.0."""
+    monkeypatch.setenv("PYNET_EXECUTOR_CAPABILITY", "90")
+
+
+# Tiles of 128 x 256, at least 64 of them, with edges; the second operand lies either way.
+LARGE = (1000, 2047, 259)
+
+
+def test_packed_operands_of_whole_numbers(ops: DeviceOps, precision: str, hopper: None) -> None:
+    """Large products pack their operands first, where warpgroups multiply."""
+    M, N, K = LARGE
+    rng = np.random.default_rng(3)
+    A = rng.integers(-2, 3, (M, K)).astype(np.float32)
+    B = rng.integers(-2, 3, (N, K)).astype(np.float32)
+    bias = rng.integers(-2, 3, N).astype(np.float32)
+    assert np.array_equal(
+        ops.gemm(A, B, bias, False, True), reference.gemm(A, B, bias, False, True)
+    )
+
+
+def test_error_of_packed_operands(ops: DeviceOps, precision: str, hopper: None) -> None:
+    M, N, K = LARGE
+    rng = np.random.default_rng(4)
+    A = rng.standard_normal((K, M)).astype(np.float32)
+    B = rng.standard_normal((K, N)).astype(np.float32)
+    exact = A.T.astype(np.float64) @ B
+    error = np.abs(ops.gemm(A, B, None, True) - exact) / (
+        np.abs(A.T).astype(np.float64) @ np.abs(B)
+    )
+    assert error.max() <= ERROR[precision]
+    assert precision == "tf32x3" or error.max() > 2.0**-20
+
+
+def test_packed_operands_are_as_exact_as_float32(ops: DeviceOps, hopper: None) -> None:
+    rng = np.random.default_rng(5)
+    A = rng.random((1024, 300)).astype(np.float32)
+    B = rng.random((300, 1024)).astype(np.float32)
+    ops.module.set_precision("tf32x3")
+    try:
+        mine, in_float32 = errors(ops, A, B)
+    finally:
+        ops.module.set_precision("float32")
+    assert mine <= 2 * in_float32
+
+
 def test_float64_keeps_its_digits(ops: DeviceOps, precision: str) -> None:
     rng = np.random.default_rng(0)
     A, B = rng.standard_normal((20, 30)), rng.standard_normal((30, 10))

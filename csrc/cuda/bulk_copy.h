@@ -47,9 +47,9 @@ PYNET_INLINE void arrive(Barrier& barrier) {
 #if !defined(__CUDACC__)
   executor::arrive_at(&barrier);
 #elif __CUDA_ARCH__ >= 900
-  asm volatile("mbarrier.arrive.release.cta.shared::cta.b64 _, [%0];" ::"r"(
-                   shared_address(&barrier))
-               : "memory");
+  asm volatile(
+      "mbarrier.arrive.release.cta.shared::cta.b64 _, [%0];" ::"r"(shared_address(&barrier))
+      : "memory");
 #endif
 }
 

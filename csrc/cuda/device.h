@@ -12,7 +12,7 @@
 // Memory of the block, of one type: `name` is a reference to it.
 #define PYNET_SHARED(Type, name) __shared__ Type name
 // The same where 48 KiB are not enough, for a kernel that is started by launch_with_shared.
-#define PYNET_LARGE_SHARED(Type, name)                           \
+#define PYNET_LARGE_SHARED(Type, name)                            \
   extern __shared__ __align__(1024) unsigned char name##_bytes[]; \
   Type& name = *reinterpret_cast<Type*>(name##_bytes)
 #define PYNET_INLINE __device__ __forceinline__

@@ -30,6 +30,16 @@ struct ProductStore {
     for (int i = 0; i < W; ++i) sum.lane[i] = finished(sum.lane[i], place + i, n + i);
     store_pack(place, sum);
   }
+  __device__ void put_pair(index_t m, index_t n, T sum, T next) const {
+    T* place = C + m * row_step + n;
+    const Pack<T, 2> pair{finished(sum, place, n), finished(next, place + 1, n + 1)};
+    if (reinterpret_cast<std::uintptr_t>(place) % sizeof(pair) == 0) {
+      store_pack(place, pair);
+    } else {
+      place[0] = pair.lane[0];
+      place[1] = pair.lane[1];
+    }
+  }
   __device__ T finished(T sum, const T* before, index_t n) const {
     T c = alpha * sum;
     if (beta != 0) c += beta * *before;
@@ -45,10 +55,12 @@ ProductShape shape_of(const GemmArgs<T>& args) {
 
 template <class T>
 Work gemm_plan(const GemmArgs<T>& args) {
-  const ProductShape shape = shape_of(args);
-  const std::size_t packed = sizeof(T) == 4 ? wgmma_scratch(shape, precision()) : 0;
-  const std::size_t plain = product_scratch<T>(shape);
-  return plan_launch(packed > plain ? packed : plain);
+  std::size_t scratch = product_scratch<T>(shape_of(args));
+  if constexpr (sizeof(T) == 4) {
+    const std::size_t packed = wgmma_scratch(shape_of(args), precision());
+    if (packed > scratch) scratch = packed;
+  }
+  return plan_launch(scratch);
 }
 template <class T>
 void gemm_run(const GemmArgs<T>& args, const Tile& tile) {

@@ -82,7 +82,7 @@ void multiply_fragments(float (&c)[4], const std::uint32_t (&a)[4], const std::u
         }
       }
     }
-    c[i] += static_cast<float>(sum);
+    c[i] = executor::cut_to_float(static_cast<double>(c[i]) + sum);
   }
   __syncwarp();  // a fragment is its lane's own memory, until all have read it
 }

@@ -3,7 +3,8 @@
 //
 //   A, row by row            packed
 //   +-----+-----+            +-------------+-------------+-----
-//   | 0 0 | 0 1 |            | tile 0 0    | tile 0 1    | tile 1 0 ...     a tile: rows of 128 bytes
+//   | 0 0 | 0 1 |            | tile 0 0    | tile 0 1    | tile 1 0 ...     a tile: rows of 128
+//   bytes
 //   +-----+-----+     ->     +-------------+-------------+-----
 //   | 1 0 | 1 1 |            edges are filled up with zeros
 //   +-----+-----+
@@ -14,7 +15,7 @@
 //   Tf32     32 steps
 //   Tf32x3   16 steps, and behind them what TF32 left of them
 //
-// The BLIS library packs for the caches of a processor in the same way, as cpu/gemm_pack.h does.
+// The BLIS library packs for the caches of a processor in the same way, as cpu/pack.h does.
 #pragma once
 
 #include "cuda/mma.h"
@@ -100,11 +101,18 @@ __global__ void __launch_bounds__(kPackThreads)
   const index_t first = (number - part * strips) * kPackRows;
   const Lines lines = of.part(part);
   const bool along = lines.along_k();
+  constexpr int kEach = kPackRows * kSteps / kPackThreads;
+  float read[kEach];  // all under way before the first is stored
   PYNET_UNROLL
-  for (int i = t; i < kPackRows * kSteps; i += kPackThreads) {
-    const ReadPlace at(i, kSteps, along);
+  for (int i = 0; i < kEach; ++i) {
+    const ReadPlace at(t + i * kPackThreads, kSteps, along);
     const index_t line = first + at.row, k = block * kSteps + at.step;
-    s.row[at.row][at.step] = line < to.count && k < to.K ? value_at(lines.find(lines.line(line), k)) : 0.0f;
+    read[i] = line < to.count && k < to.K ? value_at(lines.find(lines.line(line), k)) : 0.0f;
+  }
+  PYNET_UNROLL
+  for (int i = 0; i < kEach; ++i) {
+    const ReadPlace at(t + i * kPackThreads, kSteps, along);
+    s.row[at.row][at.step] = read[i];
   }
   __syncthreads();
   const index_t tile = first / to.height;

@@ -7,7 +7,7 @@
 // says what becomes of a sum, put(m, n, sum).
 //
 // Tiles and the chunks of a long K follow from the shape alone, so the bits of a result do not
-// depend on the GPU.
+// depend on the GPU; those of products in fewer digits do (product_wgmma.h).
 #pragma once
 
 #include "cuda/lane.h"

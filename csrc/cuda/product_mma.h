@@ -5,7 +5,9 @@
 //   Tf32x3   x = big + small, both TF32: big small' + small big' + big big', nearly as exact as
 //            float32 (Markidis and others, 2018; Ootomo and Yokota, 2022)
 //
-// Sums are float32 in all of them. A warp computes WM x WN of the block's tile, as tiles of 16 x 8.
+// Sums are float32 in all of them. Tensor cores cut them off where a float ends, which adds up over
+// a long K; Tf32x3 therefore begins at zero with each strip, and the threads add its sums to those
+// before. A warp computes WM x WN of the block's tile, as tiles of 16 x 8.
 #pragma once
 
 #include "cuda/mma.h"
@@ -19,6 +21,7 @@ struct MmaTile : Tile_ {
   using Tile = Tile_;
   static constexpr int WM = WM_, WN = WN_;
   static constexpr int kRows = WM / 16, kColumns = WN / 8;  // tiles of a warp
+  static constexpr bool kTwice = kRows * kColumns <= 8;  // there are registers for their sums twice
   static_assert(Tile::BM / WM * (Tile::BN / WN) * 32 == Tile::kThreads, "");
 };
 using SmallMmaTile = MmaTile<ProductTile<64, 64, 16, 4, 8>, 32, 32>;
@@ -30,28 +33,35 @@ struct WarpTile {
   static constexpr int kRows = T::kRows, kColumns = T::kColumns;
   std::uint32_t a[kRows][4], b[kColumns][2];
   float c[kRows][kColumns][4] = {};
+
+  PYNET_INLINE void add(const WarpTile& strip) {
+    PYNET_UNROLL
+    for (int i = 0; i < kRows; ++i) {
+      PYNET_UNROLL
+      for (int j = 0; j < kColumns; ++j) {
+        PYNET_UNROLL
+        for (int e = 0; e < 4; ++e) c[i][j][e] += strip.c[i][j][e];
+      }
+    }
+  }
 };
 
 // Adds 8 steps of K, from `k` of the strip on. SMALL says which operands stand for what TF32 left
 // of them: 1 A, 2 B.
 template <int SMALL, class Warp, class Strip>
 PYNET_INLINE void add_tf32(Warp& w, const Strip& strip, int k, int m, int n, int g, int q) {
-  const auto digits = [](float x, bool small) {
-    const std::uint32_t big = to_tf32(x);
-    return small ? to_tf32(x - same_bits<float>(big)) : big;
-  };
   PYNET_UNROLL
   for (int i = 0; i < Warp::kRows; ++i) {
     PYNET_UNROLL
     for (int e = 0; e < 4; ++e) {
-      w.a[i][e] = digits(strip.a[k + q + e / 2 * 4][m + i * 16 + g + e % 2 * 8], SMALL & 1);
+      w.a[i][e] = tf32_part(strip.a[k + q + e / 2 * 4][m + i * 16 + g + e % 2 * 8], SMALL & 1);
     }
   }
   PYNET_UNROLL
   for (int j = 0; j < Warp::kColumns; ++j) {
     PYNET_UNROLL
     for (int e = 0; e < 2; ++e) {
-      w.b[j][e] = digits(strip.b[k + q + e * 4][n + j * 8 + g], SMALL & 2);
+      w.b[j][e] = tf32_part(strip.b[k + q + e * 4][n + j * 8 + g], SMALL & 2);
     }
   }
   PYNET_UNROLL
@@ -114,15 +124,18 @@ __global__ void __launch_bounds__(Tile::kThreads)
     if (digits == Precision::Bf16) {
       PYNET_UNROLL
       for (int k = 0; k < BK; k += 16) add_bf16(w, strip, k, m, n, g, q);
-    } else {
+    } else if (!Tile::kTwice || digits == Precision::Tf32) {
       PYNET_UNROLL
-      for (int k = 0; k < BK; k += 8) {
-        if (digits == Precision::Tf32x3) {  // the small ones first, as sums of small numbers
-          add_tf32<1>(w, strip, k, m, n, g, q);
-          add_tf32<2>(w, strip, k, m, n, g, q);
-        }
-        add_tf32<0>(w, strip, k, m, n, g, q);
+      for (int k = 0; k < BK; k += 8) add_tf32<0>(w, strip, k, m, n, g, q);
+    } else if constexpr (Tile::kTwice) {
+      WarpTile<Tile> of_strip;
+      PYNET_UNROLL
+      for (int k = 0; k < BK; k += 8) {  // the small ones first, as sums of small numbers
+        add_tf32<1>(of_strip, strip, k, m, n, g, q);
+        add_tf32<2>(of_strip, strip, k, m, n, g, q);
+        add_tf32<0>(of_strip, strip, k, m, n, g, q);
       }
+      w.add(of_strip);
     }
     half ^= 1;
     if (more) feed.store(shared.half[half]);  // read last before the barrier that was passed since
@@ -146,16 +159,17 @@ __global__ void __launch_bounds__(Tile::kThreads)
 template <class A, class B, class C>
 void launch_mma_product(const char* op, const ProductShape& s, index_t chunks, float* partial,
                         const A& a, const B& b, const C& c) {
+  const Precision digits = precision();
   const auto with = [&](auto tile) {
     using Tile = decltype(tile);
     const index_t blocks = s.parts * ceil_div(s.M, Tile::BM) * ceil_div(s.N, Tile::BN);
     const index_t depth = depth_of(s.K, chunks, Tile::BK);
     launch(op, mma_product_kernel<Tile, A, B, C>,
            dim3(static_cast<unsigned>(blocks), static_cast<unsigned>(chunks)), Tile::kThreads, s,
-           depth, partial, precision(), a, b, c);
+           depth, partial, digits, a, b, c);
   };
   const index_t large = ceil_div(s.M, 128) * ceil_div(s.N, 128) * s.parts * chunks;
-  if (large >= 128) return with(LargeMmaTile{});
+  if (large >= 128 && digits != Precision::Tf32x3) return with(LargeMmaTile{});
   with(SmallMmaTile{});
 }
 

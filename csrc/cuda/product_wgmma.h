@@ -9,6 +9,8 @@
 //
 // Tensor cores cut sums off where a float ends, which adds up over a long K. With three products of
 // TF32 the sums of a stage therefore begin at zero, and are added to those before by the threads.
+//
+// C has put(m, n, sum) as in product.h, and put_pair(m, n, sum, next): also that of column n + 1.
 #pragma once
 
 #include "cuda/pack_tiles.h"
@@ -163,8 +165,8 @@ struct Consumer {
 
 template <class Path, class C>
 __global__ void __launch_bounds__(Path::kThreads, 1)
-    wgmma_product_kernel(ProductShape s, PackedShape of_a, PackedShape of_b,
-                         const unsigned char* a, const unsigned char* b, C c_of) {
+    wgmma_product_kernel(ProductShape s, PackedShape of_a, PackedShape of_b, const unsigned char* a,
+                         const unsigned char* b, C c_of) {
 #if !defined(__CUDACC__) || defined(__CUDA_ARCH_FEAT_SM90_ALL)
   PYNET_LARGE_SHARED(Ring<Path>, ring);
   const int group = static_cast<int>(threadIdx.x) / kWarpgroup - 1;
@@ -210,11 +212,16 @@ __global__ void __launch_bounds__(Path::kThreads, 1)
       PYNET_UNROLL
       for (int j = 0; j < Path::BN / 8; ++j) {
         PYNET_UNROLL
-        for (int e = 0; e < 4; ++e) {
+        for (int e = 0; e < 4; e += 2) {
           const SumPlace at(thread, j, e);
           const index_t m = tile.row * Path::BM + group * 64 + at.row;
           const index_t n = tile.column * Path::BN + at.column;
-          if (m < s.M && n < s.N) to.put(m, n, c[j][e]);
+          if (m >= s.M || n >= s.N) continue;
+          if (n + 1 < s.N) {
+            to.put_pair(m, n, c[j][e], c[j][e + 1]);
+          } else {
+            to.put(m, n, c[j][e]);
+          }
         }
       }
     }
@@ -241,8 +248,8 @@ struct PackedOperands {
 };
 
 template <class Path, class A, class B, class C>
-void launch_wgmma_product(const char* op, const ProductShape& s, const A& a, const B& b,
-                          const C& c, void* scratch) {
+void launch_wgmma_product(const char* op, const ProductShape& s, const A& a, const B& b, const C& c,
+                          void* scratch) {
   const PackedOperands<Path> packed(s);
   unsigned char* of_a = static_cast<unsigned char*>(scratch);
   unsigned char* of_b = of_a + s.parts * packed.a.bytes_of_part();
@@ -259,8 +266,8 @@ void launch_wgmma_product(const char* op, const ProductShape& s, const A& a, con
 }  // namespace
 
 // Bytes of scratch memory for it: 0 where the device or this build has no such tensor cores, and
-// where the product is too small: packing pays when a packed number serves hundreds of products, and
-// tiles this large shall still keep half of a GPU busy.
+// where the product is too small: packing pays when a packed number serves hundreds of products,
+// and tiles this large shall still keep half of a GPU busy.
 inline std::size_t wgmma_scratch(const ProductShape& s, Precision digits) {
 #if defined(__CUDACC__) && !defined(PYNET_CUDA_SM90A)
   return 0;
@@ -278,9 +285,8 @@ inline std::size_t wgmma_scratch(const ProductShape& s, Precision digits) {
 template <class A, class B, class C>
 void run_wgmma_product(const char* op, const ProductShape& s, Precision digits, const A& a,
                        const B& b, const C& c, void* scratch) {
-  with_wgmma_path(digits, [&](auto path) {
-    launch_wgmma_product<decltype(path)>(op, s, a, b, c, scratch);
-  });
+  with_wgmma_path(
+      digits, [&](auto path) { launch_wgmma_product<decltype(path)>(op, s, a, b, c, scratch); });
 }
 
 }  // namespace pynet::cuda

@@ -1,24 +1,15 @@
 #include "executor.h"
 
-#include <ucontext.h>
-
 #include <algorithm>
-#include <deque>
+#include <array>
 #include <exception>
-#include <map>
-#include <memory>
 #include <mutex>
-#include <new>
 #include <random>
 #include <string>
 #include <utility>
-#include <vector>
 
-// This file is never compiled with -fsanitize=thread, which would take the scheduler's own work for
-// races: EXECUTOR_TSAN says that the kernels are.
-#if defined(EXECUTOR_TSAN)
-#include <sanitizer/tsan_interface.h>
-#endif
+#include "block_state.h"
+
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/common_interface_defs.h>
 #endif
@@ -29,102 +20,9 @@ thread_local const Position* t_position = nullptr;
 
 namespace {
 
-constexpr std::size_t kStack = std::size_t{64} << 10;
-// Of shared memory: a GPU keeps the first 1024 bytes for itself, and has 227 KiB for a block.
-constexpr std::size_t kFirstAddress = 1024, kMostShared = kFirstAddress + (std::size_t{227} << 10);
-
-enum class State { Ready, AtBlockBarrier, AtWarpBarrier, AtPhase, Done };
-
-// What threads meet at: who comes releases, who goes on acquires. Two by turns, so that nobody
-// takes over what another does after the same meeting.
-struct Meeting {
-  char places[2] = {};
-  int turn = 0;
-#if defined(EXECUTOR_TSAN)
-  void arrive() { __tsan_release(&places[turn]); }
-  void leave(int at) { __tsan_acquire(&places[at]); }
-#else
-  void arrive() {}
-  void leave(int) {}
-#endif
-};
-
-// Of one block: new memory, so that ThreadSanitizer takes nothing over from another.
-struct Meetings {
-  explicit Meetings(std::size_t count) : warps(count) {}
-  Meeting block;
-  std::vector<Meeting> warps;
-};
-
-// An mbarrier. By turns as a Meeting: who waits for a phase takes over what its arrivals did.
-struct Phases {
-  explicit Phases(int arrivals) : expected(arrivals), left(arrivals) {}
-  const int expected;
-  int left;
-  std::ptrdiff_t bytes = 0;  // on their way
-  unsigned parity = 0;
-  char places[2] = {};
-#if defined(EXECUTOR_TSAN)
-  void release() { __tsan_release(&places[parity]); }
-  void acquire(unsigned of) { __tsan_acquire(&places[of]); }
-#else
-  void release() {}
-  void acquire(unsigned) {}
-#endif
-  void turn() {
-    if (left > 0 || bytes != 0) return;
-    left = expected;
-    parity ^= 1;
-  }
-};
-
-// A bulk copy that was asked for.
-struct Copy {
-  Phases* phases;
-  std::size_t bytes;
-  std::function<void()> work;
-  std::unique_ptr<Meeting> asked{new Meeting};
-};
-
-struct Fiber {
-  ucontext_t context;
-  std::unique_ptr<char[]> stack{new char[kStack]};
-  State state = State::Done;
-  bool begun = false;  // it waits at the end of a thread for the next one
-  unsigned mask = 0;   // of the lanes it waits for
-  Position position;
-  std::uint64_t offered[2] = {};  // to the other lanes, by turns
-  Phases* phases = nullptr;       // of the mbarrier it waits at
-  unsigned parity = 0;
-  std::deque<std::vector<std::function<void()>>> deferred;  // the last group is still open
-#if defined(EXECUTOR_TSAN)
-  void* tsan = __tsan_create_fiber(0);
-  ~Fiber() { __tsan_destroy_fiber(tsan); }
-#endif
-};
-
-// Shared memory of a block; freed, and so forgotten, at its end.
-struct SharedMemory {
-  SharedMemory(std::size_t bytes, std::size_t alignment, std::size_t address)
-      : data(::operator new(bytes, std::align_val_t(alignment))),
-        size(bytes),
-        align(alignment),
-        begin((address + alignment - 1) / alignment * alignment) {
-    std::memset(data, 0xFF, bytes);
-  }
-  SharedMemory(const SharedMemory&) = delete;
-  SharedMemory& operator=(const SharedMemory&) = delete;
-  ~SharedMemory() { ::operator delete(data, std::align_val_t(align)); }
-  void* data;
-  std::size_t size, align, begin;  // where it begins in the window
-  Meeting made;
-};
-
 // The GPU: one, so that launches from several threads take turns.
 class Machine {
  public:
-  Machine() { copies_.reserve(1024); }
-
   void run(const char* name, dim3 grid, dim3 block, const std::function<void()>& kernel) {
     std::lock_guard<std::mutex> lock(mutex_);
     ++launches_;
@@ -190,65 +88,21 @@ class Machine {
   int lane() const { return static_cast<int>(running_ % kWarp); }
 
   void* shared(const void* tag, std::size_t bytes, std::size_t align) {
-    std::unique_ptr<SharedMemory>& memory = shared_[tag];
-    if (!memory) {
-      memory = std::make_unique<SharedMemory>(bytes, align, shared_end_);
-      shared_end_ = memory->begin + bytes;
-      if (shared_end_ > kMostShared) {
-        throw std::invalid_argument(std::string(name_) + ": more shared memory than a GPU has");
-      }
-      memory->made.arrive();
-    }
-    memory->made.leave(0);
-    return memory->data;
+    SharedMemory& memory = shared_.at(tag, bytes, align);
+    memory.made.leave(0);
+    return memory.data;
   }
+  const SharedWindow& shared_window() const { return shared_; }
+  CopyEngine& engine() { return engine_; }
 
-  std::uint32_t shared_address(const void* place) const {
-    for (const auto& entry : shared_) {
-      const SharedMemory& memory = *entry.second;
-      const std::ptrdiff_t offset = static_cast<const char*>(place) - static_cast<char*>(memory.data);
-      if (offset >= 0 && static_cast<std::size_t>(offset) < memory.size) {
-        return static_cast<std::uint32_t>(memory.begin + static_cast<std::size_t>(offset));
-      }
-    }
-    throw std::logic_error(std::string(name_) + ": an address that is not in shared memory");
-  }
-  void* shared_memory(std::size_t address, std::size_t bytes) const {
-    for (const auto& entry : shared_) {
-      const SharedMemory& memory = *entry.second;
-      if (address >= memory.begin && address + bytes <= memory.begin + memory.size) {
-        return static_cast<char*>(memory.data) + (address - memory.begin);
-      }
-    }
-    throw std::logic_error(std::string(name_) + ": an address outside of shared memory");
-  }
-
-  // ---- what happens beside the threads ----
-
-  void init_barrier(const void* barrier, int arrivals) {
-    phases_[barrier] = std::make_unique<Phases>(arrivals);
-  }
-  void expect_bytes(const void* barrier, std::size_t bytes) {
-    phases_of(barrier).bytes += static_cast<std::ptrdiff_t>(bytes);
-  }
-  void arrive_at(const void* barrier) {
-    Phases& phases = phases_of(barrier);
-    phases.release();
-    --phases.left;
-    phases.turn();
-  }
   void wait_for_phase(const void* barrier, unsigned parity) {
     Fiber& fiber = fiber_of(running_);
-    Phases& phases = phases_of(barrier);
+    Phases& phases = engine_.phases_of(barrier);
     fiber.phases = &phases;
     fiber.parity = parity;
     fiber.state = State::AtPhase;
     give_way(fiber);
     phases.acquire(parity);
-  }
-  void copy_later(const void* barrier, std::size_t bytes, std::function<void()> work) {
-    copies_.push_back({&phases_of(barrier), bytes, std::move(work)});
-    copies_.back().asked->arrive();
   }
   std::deque<std::vector<std::function<void()>>>& deferred() { return fiber_of(running_).deferred; }
 
@@ -269,6 +123,8 @@ class Machine {
       fiber.state = State::Ready;
       if (!std::exchange(fiber.begun, true)) begin(fiber);
     }
+    // How soon copies are made: every other time, seldom, or when all threads wait.
+    const std::size_t hurry = std::array<std::size_t, 3>{2, 16, 0}[random_() % 3];
     std::size_t done = 0;
     std::vector<std::size_t> ready;
     while (done < threads && !error_) {
@@ -280,11 +136,14 @@ class Machine {
         }
         if (fiber.state == State::Ready) ready.push_back(i);
       }
-      if (!copies_.empty() && (ready.empty() || random_() % 2 == 0)) {
-        copy_one();
+      if (!engine_.idle() && hurry > 0 && random_() % hurry == 0) {
+        engine_.copy_one(random_);
         continue;
       }
-      if (ready.empty() && !release()) stuck();
+      if (ready.empty() && !release()) {
+        if (engine_.idle()) stuck();
+        engine_.copy_one(random_);
+      }
       std::shuffle(ready.begin(), ready.end(), random_);
       for (const std::size_t i : ready) {
         resume(i);
@@ -293,39 +152,10 @@ class Machine {
       }
     }
     end_.leave(0);
-    const bool left_copies = !copies_.empty() && !error_;
+    const bool left_copies = !engine_.idle() && !error_;
     clear();
     if (left_copies) throw BarrierError(std::string(name_) + ": a copy that nobody waited for");
     if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
-  }
-
-  Phases& phases_of(const void* barrier) {
-    const auto found = phases_.find(barrier);
-    if (found == phases_.end()) {
-      throw BarrierError(std::string(name_) + ": an mbarrier that nobody made ready");
-    }
-    return *found->second;
-  }
-
-  // One of the copies that were asked for, as a thread of its own.
-  void copy_one() {
-    std::swap(copies_[random_() % copies_.size()], copies_.back());
-#if defined(EXECUTOR_TSAN)
-    void* scheduler = __tsan_get_current_fiber();
-    __tsan_switch_to_fiber(engine_, __tsan_switch_to_fiber_no_sync);
-#endif
-    copies_.back().asked->leave(0);
-    {
-      const Copy copy = std::move(copies_.back());
-      copies_.pop_back();
-      copy.work();
-      copy.phases->release();
-      copy.phases->bytes -= static_cast<std::ptrdiff_t>(copy.bytes);
-      copy.phases->turn();
-    }
-#if defined(EXECUTOR_TSAN)
-    __tsan_switch_to_fiber(scheduler, __tsan_switch_to_fiber_no_sync);
-#endif
   }
 
   // Lets those go on whose meeting is complete; false where there is none.
@@ -391,9 +221,7 @@ class Machine {
       if (fiber_of(i).state != State::Done) fiber_of(i).begun = false;
     }
     shared_.clear();
-    shared_end_ = kFirstAddress;
-    phases_.clear();
-    copies_.clear();
+    engine_.clear();
     t_position = nullptr;
   }
 
@@ -444,10 +272,8 @@ class Machine {
   ucontext_t scheduler_;
   std::unique_ptr<Meetings> meetings_;
   Meeting beginning_, end_;
-  std::map<const void*, std::unique_ptr<SharedMemory>> shared_;
-  std::size_t shared_end_ = kFirstAddress;
-  std::map<const void*, std::unique_ptr<Phases>> phases_;
-  std::vector<Copy> copies_;
+  SharedWindow shared_;
+  CopyEngine engine_;
   std::exception_ptr error_;
 #if defined(__SANITIZE_ADDRESS__)
   const void* stack_ = nullptr;  // of the scheduler
@@ -455,7 +281,6 @@ class Machine {
 #endif
 #if defined(EXECUTOR_TSAN)
   void* tsan_ = nullptr;
-  void* engine_ = __tsan_create_fiber(0);
 #endif
 };
 
@@ -510,20 +335,22 @@ void show_all(std::uint64_t value, const std::function<void(int, std::uint64_t)>
   machine().show_all(value, see);
 }
 int lane() { return machine().lane(); }
-std::uint32_t shared_address(const void* place) { return machine().shared_address(place); }
+std::uint32_t shared_address(const void* place) { return machine().shared_window().address(place); }
 void* shared_memory(std::uint32_t address, std::size_t bytes) {
-  return machine().shared_memory(address, bytes);
+  return machine().shared_window().place(address, bytes);
 }
-void init_barrier(const void* barrier, int arrivals) { machine().init_barrier(barrier, arrivals); }
+void init_barrier(const void* barrier, int arrivals) {
+  machine().engine().init_barrier(barrier, arrivals);
+}
 void expect_bytes(const void* barrier, std::size_t bytes) {
-  machine().expect_bytes(barrier, bytes);
+  machine().engine().expect_bytes(barrier, bytes);
 }
-void arrive_at(const void* barrier) { machine().arrive_at(barrier); }
+void arrive_at(const void* barrier) { machine().engine().arrive_at(barrier); }
 void wait_for_phase(const void* barrier, unsigned parity) {
   machine().wait_for_phase(barrier, parity);
 }
 void copy_later(const void* barrier, std::size_t bytes, std::function<void()> copy) {
-  machine().copy_later(barrier, bytes, std::move(copy));
+  machine().engine().copy_later(barrier, bytes, std::move(copy));
 }
 void defer(std::function<void()> work) { machine().deferred().back().push_back(std::move(work)); }
 void commit_deferred() { machine().deferred().emplace_back(); }

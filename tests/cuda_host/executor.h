@@ -86,8 +86,8 @@ std::uint64_t exchange(unsigned mask, std::uint64_t value, int lane);
 void show_all(std::uint64_t value, const std::function<void(int, std::uint64_t)>& see);
 int lane();
 
-// Shared memory as a window of addresses, which begin at 1024 as on a GPU; std::logic_error for what
-// lies outside of it.
+// Shared memory as a window of addresses, which begin at 1024 as on a GPU; std::logic_error for
+// what lies outside of it.
 std::uint32_t shared_address(const void* place);
 void* shared_memory(std::uint32_t address, std::size_t bytes);
 
@@ -99,7 +99,8 @@ void wait_for_phase(const void* barrier, unsigned parity);
 // Work of the copy engine, after which so many bytes have come to the barrier.
 void copy_later(const void* barrier, std::size_t bytes, std::function<void()> copy);
 
-// Work of the running thread, done as late as it may be: when no more than `newest` groups are left.
+// Work of the running thread, done as late as it may be: when no more than `newest` groups are
+// left.
 void defer(std::function<void()> work);
 void commit_deferred();
 void wait_deferred(std::size_t newest);
@@ -112,6 +113,12 @@ T exchanged(unsigned mask, T value, int from) {
   bits = exchange(mask, bits, from);
   std::memcpy(&value, &bits, sizeof(T));
   return value;
+}
+
+// Tensor cores cut off what a float has no room for.
+inline float cut_to_float(double x) {
+  const float near = static_cast<float>(x);
+  return std::fabs(static_cast<double>(near)) > std::fabs(x) ? std::nextafter(near, 0.0f) : near;
 }
 
 }  // namespace executor

@@ -162,6 +162,10 @@ struct Store {
   index_t rows, columns;
   Store part(index_t i) const { return {p + i * rows * columns, rows, columns}; }
   void put(index_t m, index_t n, float sum) const { p[m * columns + n] = sum; }
+  void put_pair(index_t m, index_t n, float sum, float next) const {
+    put(m, n, sum);
+    put(m, n + 1, next);
+  }
 };
 
 std::vector<float> numbers(index_t n, int seed) {
@@ -176,8 +180,8 @@ void product(const ProductShape& s, Precision digits, bool along) {
   std::vector<float> c(static_cast<std::size_t>(s.parts * s.M * s.N), -1000);
   const MatrixLines<float> A{a.data(), along ? s.K : 1, along ? 1 : s.M, s.M * s.K};
   const MatrixLines<float> B{b.data(), along ? s.K : 1, along ? 1 : s.N, s.K * s.N};
-  const index_t bytes =
-      with_wgmma_path(digits, [&](auto path) { return PackedOperands<decltype(path)>(s).bytes(s); });
+  const index_t bytes = with_wgmma_path(
+      digits, [&](auto path) { return PackedOperands<decltype(path)>(s).bytes(s); });
   void* scratch = ::operator new(static_cast<std::size_t>(bytes), std::align_val_t(16));
   std::memset(scratch, 0xff, static_cast<std::size_t>(bytes));
   run_wgmma_product("product", s, digits, A, B, Store{c.data(), s.M, s.N}, scratch);
@@ -209,7 +213,8 @@ void sizes() {
   EXPECT(wgmma_scratch({2048, 1024, 256, 1}, Precision::Bf16) == (2048 + 1024) * 256 * 2);
   EXPECT(wgmma_scratch({2048, 1024, 256, 1}, Precision::Tf32) == (2048 + 1024) * 256 * 4);
   EXPECT(wgmma_scratch({1024, 1024, 256, 1}, Precision::Tf32x3) == (1024 + 1024) * 256 * 8);
-  EXPECT(wgmma_scratch({128, 256, 256, 64}, Precision::Bf16) == 64 * (128 + 256) * 256 * 2);
+  EXPECT(wgmma_scratch({512, 512, 256, 8}, Precision::Bf16) == 8 * (512 + 512) * 256 * 2);
+  EXPECT(wgmma_scratch({511, 4096, 256, 8}, Precision::Bf16) == 0);
 }
 
 }  // namespace
