@@ -26,6 +26,14 @@ FOUND_ERRORS = 9  # the exit code that compute-sanitizer is asked for
 IDLE = 3  # processes in succession without a row: the rest is given up
 LEAST_ROWS_SECONDS = 5.0  # with less left, no further process begins
 
+# An editable installation answers `import pynet` before any path is looked at; Python runs this
+# file, which comes first on the path, as it starts.
+WITHOUT_EDITABLE = """\
+import sys
+
+sys.meta_path[:] = [finder for finder in sys.meta_path if "editable" not in type(finder).__module__]
+"""
+
 Result = dict[str, Any]
 
 
@@ -126,6 +134,7 @@ def build(job: Job) -> Result:
     for module in ("_core", "_cuda"):
         for path in folder.glob(f"{module}*.so"):
             shutil.copy2(path, job.package / "pynet")
+    (job.package / "sitecustomize.py").write_text(WITHOUT_EDITABLE)
     code, said = job.run("import", [sys.executable, "-c", "import pynet._core, pynet._cuda"])
     if code != 0:
         raise Failed(f"import: {last_line(said)}")

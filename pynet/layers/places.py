@@ -27,7 +27,7 @@ def _ones(shape: Shape, dtype: np.dtype[Any], device: Any) -> Array:
 def factors(values: Array, shape: Shape) -> tuple[Array, Array]:
     """Return the ones that `spread` multiplies by. Who keeps them lets a step be recorded."""
     channels, places = shape[0] * shape[1], math.prod(shape[2:])
-    times = ones((channels // values.size, 1), values.dtype, values)
+    times = ones((channels // max(values.size, 1), 1), values.dtype, values)
     return times, ones((1, places), values.dtype, values)
 
 
