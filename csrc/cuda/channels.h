@@ -2,8 +2,9 @@
 // gradients of biases are made of.
 //
 // The N*S terms of a channel are cut into parts by the shape alone. A block sums a part of one
-// channel, or, where S is 1 and the channels lie side by side, of 32 channels; then each channel's
-// parts are added in their order.
+// channel, or, where S is 1 and the channels lie side by side, of 32 channels; then a warp adds up
+// each channel's parts, in an order that follows from their number. A single part needs no second
+// launch.
 #pragma once
 
 #include "cuda/reduce.h"
@@ -11,14 +12,18 @@
 namespace pynet::cuda {
 
 struct ChannelParts {
+  static constexpr index_t kBlocks = 2048;  // enough for every GPU
+
   index_t N, C, S;
-  index_t parts, length;  // of N*S terms
+  index_t parts, length;  // of N*S terms; the length is a multiple of 4
 
   ChannelParts(index_t n, index_t c, index_t s) : N(n), C(c), S(s) {
-    const index_t terms = N * S, most = C >= 1024 ? 1 : ceil_div(1024, C);
-    const index_t wanted = ceil_div(terms, 2048);
+    const index_t terms = N * S, groups = S == 1 ? ceil_div(C, 32) : C;
+    const index_t most = groups >= kBlocks ? 1 : ceil_div(kBlocks, groups);
+    // Where S is 1 only eight threads share a channel.
+    const index_t wanted = S > 1 ? ceil_div(terms, 4096) : N <= 256 ? 1 : ceil_div(N, 128);
     parts = wanted < 1 ? 1 : wanted < most ? wanted : most;
-    length = ceil_div(terms, parts);
+    length = ceil_div(ceil_div(terms, parts), 4) * 4;
     parts = terms == 0 ? 1 : ceil_div(terms, length);
   }
   // Doubles of scratch for SUMS sums of each channel.
@@ -27,11 +32,32 @@ struct ChannelParts {
   }
 };
 
-// partial[(part * C + c) * SUMS + k] = the sum of what body adds for the terms of the part. body is
-// called with the sums, the element's index and its channel. Where there is one part, Sum may be
-// the type of the result.
-template <int SUMS, class Sum, class Body>
-__global__ void channel_sums_kernel(Sum* partial, ChannelParts p, Body body) {
+// The sums of a part of a channel: kept, or, where it is the only one, handed to finish(c, sum).
+template <int SUMS, class Finish>
+PYNET_INLINE void leave_sums(double* partial, const ChannelParts& p, index_t part, index_t c,
+                             double (&sum)[SUMS], const Finish& finish) {
+  if (p.parts == 1) return finish(c, sum);
+  PYNET_UNROLL
+  for (int k = 0; k < SUMS; ++k) partial[(part * p.C + c) * SUMS + k] = sum[k];
+}
+
+// All sums of channel c, for all lanes of a warp.
+template <int SUMS>
+PYNET_INLINE void join_parts(const double* partial, const ChannelParts& p, index_t c,
+                             double (&sum)[SUMS]) {
+  PYNET_UNROLL
+  for (int k = 0; k < SUMS; ++k) {
+    sum[k] = 0;
+    for (index_t part = threadIdx.x % kWarpSize; part < p.parts; part += kWarpSize) {
+      sum[k] += partial[(part * p.C + c) * SUMS + k];
+    }
+    sum[k] = warp_sum(sum[k]);
+  }
+}
+
+// body is called with the sums, the element's index and its channel, for each term of a part.
+template <int SUMS, class Body, class Finish>
+__global__ void channel_sums_kernel(double* partial, ChannelParts p, Body body, Finish finish) {
   const index_t c = blockIdx.x, part = blockIdx.y;
   const index_t begin = part * p.length;
   const index_t end = begin + p.length < p.N * p.S ? begin + p.length : p.N * p.S;
@@ -41,15 +67,13 @@ __global__ void channel_sums_kernel(Sum* partial, ChannelParts p, Body body) {
     body(sum, (n * p.C + c) * p.S + s, c);
   }
   PYNET_UNROLL
-  for (int k = 0; k < SUMS; ++k) {
-    const double all = block_sum(sum[k]);
-    if (threadIdx.x == 0) partial[(part * p.C + c) * SUMS + k] = static_cast<Sum>(all);
-  }
+  for (int k = 0; k < SUMS; ++k) sum[k] = block_sum(sum[k]);
+  if (threadIdx.x == 0) leave_sums(partial, p, part, c, sum, finish);
 }
 
 // The same for S = 1: threads 32 x 8, neighbouring threads have neighbouring channels.
-template <int SUMS, class Sum, class Body>
-__global__ void column_sums_kernel(Sum* partial, ChannelParts p, Body body) {
+template <int SUMS, class Body, class Finish>
+__global__ void column_sums_kernel(double* partial, ChannelParts p, Body body, Finish finish) {
   using Sums = double[8][32 * SUMS];
   PYNET_SHARED(Sums, sums);
   const index_t c = static_cast<index_t>(blockIdx.x) * 32 + threadIdx.x, part = blockIdx.y;
@@ -62,30 +86,45 @@ __global__ void column_sums_kernel(Sum* partial, ChannelParts p, Body body) {
   if (threadIdx.y > 0 || c >= p.C) return;
   PYNET_UNROLL
   for (int k = 0; k < SUMS; ++k) {
-    double all = 0;
-    for (int row = 0; row < 8; ++row) all += sums[row][threadIdx.x * SUMS + k];
-    partial[(part * p.C + c) * SUMS + k] = static_cast<Sum>(all);
+    sum[k] = 0;
+    for (int row = 0; row < 8; ++row) sum[k] += sums[row][threadIdx.x * SUMS + k];
   }
+  leave_sums(partial, p, part, c, sum, finish);
 }
 
-template <int SUMS, class Sum, class Body>
-void sum_channel_parts(const char* op, Sum* partial, const ChannelParts& p, const Body& body) {
+// Eight channels of a block, a warp for each.
+template <int SUMS, class Finish>
+__global__ void join_parts_kernel(const double* partial, ChannelParts p, Finish finish) {
+  const index_t c =
+      static_cast<index_t>(blockIdx.x) * (kReduceThreads / kWarpSize) + threadIdx.x / kWarpSize;
+  if (c >= p.C) return;
+  double sum[SUMS];
+  join_parts(partial, p, c, sum);
+  if (threadIdx.x % kWarpSize == 0) finish(c, sum);
+}
+template <int SUMS, class Finish>
+void finish_channels(const char* op, const double* partial, const ChannelParts& p,
+                     const Finish& finish) {
+  if (p.parts == 1) return;
+  launch(op, join_parts_kernel<SUMS, Finish>,
+         static_cast<unsigned>(ceil_div(p.C, kReduceThreads / kWarpSize)), kReduceThreads, partial,
+         p, finish);
+}
+
+// finish(c, sum) is called once for each channel.
+template <int SUMS, class Body, class Finish>
+void sum_channels(const char* op, double* partial, const ChannelParts& p, const Body& body,
+                  const Finish& finish) {
   const unsigned parts = static_cast<unsigned>(p.parts);
   if (p.S == 1) {
-    launch(op, column_sums_kernel<SUMS, Sum, Body>,
-           dim3(static_cast<unsigned>(ceil_div(p.C, 32)), parts), dim3(32, 8), partial, p, body);
+    launch(op, column_sums_kernel<SUMS, Body, Finish>,
+           dim3(static_cast<unsigned>(ceil_div(p.C, 32)), parts), dim3(32, 8), partial, p, body,
+           finish);
   } else {
-    launch(op, channel_sums_kernel<SUMS, Sum, Body>, dim3(static_cast<unsigned>(p.C), parts),
-           kReduceThreads, partial, p, body);
+    launch(op, channel_sums_kernel<SUMS, Body, Finish>, dim3(static_cast<unsigned>(p.C), parts),
+           kReduceThreads, partial, p, body, finish);
   }
-}
-
-// Sum k of channel c, its parts in their order.
-template <int SUMS>
-PYNET_INLINE double channel_sum(const double* partial, const ChannelParts& p, index_t c, int k) {
-  double sum = 0;
-  for (index_t part = 0; part < p.parts; ++part) sum += partial[(part * p.C + c) * SUMS + k];
-  return sum;
+  finish_channels<SUMS>(op, partial, p, finish);
 }
 
 // Calls body(c) for every channel.

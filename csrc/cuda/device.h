@@ -17,11 +17,14 @@
   Type& name = *reinterpret_cast<Type*>(name##_bytes)
 #define PYNET_INLINE __device__ __forceinline__
 #define PYNET_UNROLL _Pragma("unroll")
+#define PYNET_PRAGMA(text) _Pragma(#text)
+#define PYNET_UNROLL_BY(times) PYNET_PRAGMA(unroll times)
 #else
 #include "executor.h"
 #define PYNET_LARGE_SHARED PYNET_SHARED
 #define PYNET_INLINE inline __attribute__((always_inline))
 #define PYNET_UNROLL
+#define PYNET_UNROLL_BY(times)
 #endif
 
 // A kernel of the table: after NAME_plan and NAME_run, which are templates over the data type.

@@ -13,6 +13,12 @@
 
 namespace pynet::cuda {
 
+// A number that the compiler knows.
+template <int N>
+struct Number {
+  static constexpr int value = N;
+};
+
 // --- packs: the elements of one load or store ----------------------------------------------------
 
 template <class T, int W>
@@ -39,24 +45,34 @@ bool is_aligned(const T* p, int elements) {
 
 constexpr unsigned kElementThreads = 256;  // of a block
 
-// Blocks for n elements, W to a thread, of which no more than run at once.
+// Blocks for n elements, W to a thread: one turn for each thread of all but gigantic arrays, so
+// that a multiprocessor takes the next block as soon as it has room.
 inline dim3 element_blocks(index_t n, int W) {
-  const index_t wanted = ceil_div(ceil_div(n, W), kElementThreads), most = 8 * processors();
+  const index_t wanted = ceil_div(ceil_div(n, W), kElementThreads), most = index_t{1} << 20;
   return dim3(static_cast<unsigned>(wanted < most ? wanted : most));
 }
 
 // --- ports: how an array takes part --------------------------------------------------------------
 
-// W elements of an array, in registers while the function sees them.
-template <class T, int W, bool READ, bool WRITE>
+// W elements of an array, in registers while the function sees them; one by one where they may not
+// be moved together.
+template <class T, int W, bool ALIGNED, bool READ, bool WRITE>
 struct Slot {
   T* place;
   Pack<T, W> pack;
   PYNET_INLINE Slot(T* p) : place(p) {
-    if constexpr (READ) pack = load_pack<W>(p);
+    if constexpr (READ && ALIGNED) pack = load_pack<W>(p);
+    if constexpr (READ && !ALIGNED) {
+      PYNET_UNROLL
+      for (int k = 0; k < W; ++k) pack.lane[k] = p[k];
+    }
   }
   PYNET_INLINE void close() const {
-    if constexpr (WRITE) store_pack(place, pack);
+    if constexpr (WRITE && ALIGNED) store_pack(place, pack);
+    if constexpr (WRITE && !ALIGNED) {
+      PYNET_UNROLL
+      for (int k = 0; k < W; ++k) place[k] = pack.lane[k];
+    }
   }
 };
 
@@ -64,9 +80,9 @@ template <class T, bool READ, bool WRITE>
 struct Port {
   using type = T;
   T* p;
-  template <int W>
-  PYNET_INLINE Slot<T, W, READ, WRITE> open(index_t i) const {
-    return Slot<T, W, READ, WRITE>(p + i);
+  template <int W, bool ALIGNED = true>
+  PYNET_INLINE Slot<T, W, ALIGNED, READ, WRITE> open(index_t i) const {
+    return Slot<T, W, ALIGNED, READ, WRITE>(p + i);
   }
 };
 template <class T>

@@ -56,17 +56,19 @@ void group_norm_backward_run(const GroupNormBackwardArgs<T>& args, const Tile& t
   const index_t S = args.S, channels = args.C / args.groups, D = channels * S;
   const ChannelParts parts(args.N, args.C, S);
   double* partial = static_cast<double*>(tile.shared);
-  sum_channel_parts<2>(op, partial, parts, [=] __device__(double (&sum)[2], index_t i, index_t) {
-    const index_t row = i / D;
-    const double d = static_cast<double>(args.dout[i]);
-    const double xc = static_cast<double>(args.x[i]) - static_cast<double>(args.mean[row]);
-    sum[0] += d;
-    sum[1] += d * xc / static_cast<double>(args.std[row]);
-  });
-  for_channels(op, args.C, [=] __device__(index_t c) {
-    args.dbeta[c] = static_cast<T>(channel_sum<2>(partial, parts, c, 0));
-    args.dgamma[c] = static_cast<T>(channel_sum<2>(partial, parts, c, 1));
-  });
+  sum_channels<2>(
+      op, partial, parts,
+      [=] __device__(double (&sum)[2], index_t i, index_t) {
+        const index_t row = i / D;
+        const double d = static_cast<double>(args.dout[i]);
+        const double xc = static_cast<double>(args.x[i]) - static_cast<double>(args.mean[row]);
+        sum[0] += d;
+        sum[1] += d * xc / static_cast<double>(args.std[row]);
+      },
+      [=] __device__(index_t c, const double (&sum)[2]) {
+        args.dbeta[c] = static_cast<T>(sum[0]);
+        args.dgamma[c] = static_cast<T>(sum[1]);
+      });
   if (args.grad == Grad::Skip) return;
   const bool add = args.grad == Grad::Add;
   for_rows(op, args.N * args.groups, D, [=] __device__(const auto& thread, const auto& join) {

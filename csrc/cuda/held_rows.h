@@ -275,11 +275,6 @@ __global__ void __launch_bounds__(kReduceThreads, WIDE && sizeof(T) == 4 ? 2 : 1
   total.take(sum);
 }
 
-template <int N>
-struct Number {
-  static constexpr int value = N;
-};
-
 // `wide`: x, and what is written, may be moved 16 bytes at a time. For plan.held() only.
 template <class T, class Body>
 void for_held_rows(const char* op, const HeldRows& plan, const T* x, bool wide,

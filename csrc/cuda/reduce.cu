@@ -1,6 +1,6 @@
 #include "cuda/reduce.h"
 
-#include "cuda/channels.h"
+#include "cuda/planes.h"
 
 namespace pynet::cuda {
 namespace {
@@ -68,23 +68,33 @@ void sum_squares_run(const SumArgs<T>& args, const Tile& tile) {
 // --- sums per channel ----------------------------------------------------------------------------
 
 template <class T>
+struct AddItself {
+  PYNET_INLINE AddItself of(index_t) const { return {}; }
+  PYNET_INLINE void operator()(double (&sum)[1], T x) const { sum[0] += static_cast<double>(x); }
+};
+
+template <class T>
 Work sum_channels_plan(const SumChannelsArgs<T>& args) {
   return plan_launch(ChannelParts(args.N, args.C, args.S).bytes(1));
 }
 template <class T>
 void sum_channels_run(const SumChannelsArgs<T>& args, const Tile& tile) {
+  const char* op = "sum_channels";
   const ChannelParts parts(args.N, args.C, args.S);
   double* partial = static_cast<double*>(tile.shared);
   const T* x = args.x;
   T* y = args.y;
-  const auto add = [=] __device__(double (&sum)[1], index_t i, index_t) {
-    sum[0] += static_cast<double>(x[i]);
+  const auto finish = [=] __device__(index_t c, const double (&sum)[1]) {
+    y[c] = static_cast<T>(sum[0]);
   };
-  if (parts.parts == 1) return sum_channel_parts<1>("sum_channels", y, parts, add);
-  sum_channel_parts<1>("sum_channels", partial, parts, add);
-  for_channels("sum_channels", args.C, [=] __device__(index_t c) {
-    y[c] = static_cast<T>(channel_sum<1>(partial, parts, c, 0));
-  });
+  if (args.S > 1) {
+    sum_planes<1, T>(op, partial, parts, AddItself<T>{}, finish, in(x));
+    return finish_channels<1>(op, partial, parts, finish);
+  }
+  sum_channels<1>(
+      op, partial, parts,
+      [=] __device__(double (&sum)[1], index_t i, index_t) { sum[0] += static_cast<double>(x[i]); },
+      finish);
 }
 
 }  // namespace

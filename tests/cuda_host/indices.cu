@@ -7,6 +7,7 @@
 #include "cuda/conv_shape.h"
 #include "cuda/divider.h"
 #include "cuda/elements.h"
+#include "cuda/planes.h"
 #include "cuda/pool_shape.h"
 
 namespace pynet::cuda {
@@ -198,13 +199,33 @@ void shares() {
       }
 }
 
+// Every element of a channel once, in all its parts, whatever the width of a pack.
+void planes() {
+  for (const int W : {1, 2, 4})
+    for (index_t N = 1; N < 5; ++N)
+      for (const index_t C : {1, 3})
+        for (const index_t S : {4, 12, 5000}) {
+          const ChannelParts p(N, C, S);
+          const PlaneWalk walk(p, W);
+          for (index_t c = 0; c < C; ++c) {
+            std::vector<int> met(static_cast<std::size_t>(N * C * S));
+            for (int part = 0; part < p.parts; ++part)
+              for (int t = part * walk.length; t < walk.end(part); ++t)
+                for (int k = 0; k < W; ++k)
+                  ++met.at(static_cast<std::size_t>(walk.element(t, c) + k));
+            for (index_t i = 0; i < N * C * S; ++i)
+              EXPECT(met[static_cast<std::size_t>(i)] == (i / S % C == c ? 1 : 0));
+          }
+        }
+}
+
 // Parts are not empty, and together all terms.
 void parts() {
   for (index_t N = 1; N < 40; N += 3)
     for (const index_t C : {1, 2, 31, 33, 1023, 1024, 1025, 5000})
       for (const index_t S : {1, 2, 63, 64, 100, 2048, 2049, 5000}) {
         const ChannelParts p(N, C, S);
-        EXPECT(p.parts >= 1 && p.parts <= 1024);
+        EXPECT(p.parts >= 1 && p.parts <= ChannelParts::kBlocks && p.length % 4 == 0);
         EXPECT((p.parts - 1) * p.length < N * S && N * S <= p.parts * p.length);
       }
   for (index_t n = 0; n < 100000; n = n * 5 / 4 + 1) {
@@ -225,6 +246,7 @@ int main() {
   poolings();
   shares();
   parts();
+  planes();
   if (g_wrong > 0) std::fprintf(stderr, "%d wrong\n", g_wrong);
   return g_wrong > 0;
 }
