@@ -140,6 +140,29 @@ def test_rows_beyond_the_largest_grid(ops: DeviceOps) -> None:
         np.testing.assert_allclose(actual, exact, rtol=1e-5)
 
 
+@pytest.mark.parametrize("shift", [0, 1])
+@pytest.mark.parametrize("shape", [(300, 5), (2, 3, 60, 60), (3, 2, 41, 43)])
+def test_channels_of_several_parts(ops: DeviceOps, shape: tuple[int, ...], shift: int) -> None:
+    """Sums that several blocks share, from images in packs of 16 bytes and one by one."""
+    device = DeviceOps(ops.module, shift)
+    rng = np.random.default_rng(6)
+    x, dout = (rng.standard_normal(shape).astype(np.float32) for _ in range(2))
+    gamma, beta = rng.standard_normal((2, shape[1])).astype(np.float32)
+    np.testing.assert_allclose(device.sum_channels(x), reference.sum_channels(x), atol=2e-3)
+    forward, exact = (
+        o.batch_norm(x, gamma, beta, None, None, relu=True) for o in (device, reference)
+    )
+    for a, b in zip(forward, exact, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+    y, mean, std = forward
+    for extra in ({}, {"y": y}):
+        backward, exact = (
+            o.batch_norm_backward(dout, x, gamma, mean, std, **extra) for o in (device, reference)
+        )
+        for a, b in zip(backward, exact, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-4, atol=2e-3)
+
+
 class TestAsOnTheCore:
     """Tests of the core with the device's ops in their place, on a few cases."""
 

@@ -147,7 +147,7 @@ void batch_norm_run(const BatchNormArgs<T>& args, const Tile& tile) {
     if (args.train) {
       sum_planes<2, T>(op, partial, parts, sums, KeepSums{partial}, in(args.x));
     }
-    return map_planes<T>(op, parts, ForwardMake<T>{args, parts, partial, stop}, out(args.y),
+    return map_planes<T>(op, parts, ForwardMake<T>{args, parts, partial, stop}, true, out(args.y),
                          in(args.x));
   }
   auto* values = values_behind<ForwardValues<T>>(parts, tile.shared);
@@ -240,16 +240,10 @@ void backward_of_planes(const char* op, const BatchNormBackwardArgs<T>& args,
                         const ChannelParts& parts, double* partial, const Given&... given) {
   const BackwardSums<T> sums{args.mean};
   const BackwardMake<T> make{args, parts, partial};
-  if (args.grad == Grad::Skip) {
-    const auto finish = [=] __device__(index_t c, const double (&sum)[2]) {
-      backward_values(args, c, sum, true);
-    };
-    sum_planes<2, T>(op, partial, parts, sums, finish, given...);
-    return finish_channels<2>(op, partial, parts, finish);
-  }
   sum_planes<2, T>(op, partial, parts, sums, KeepSums{partial}, given...);
-  if (args.grad == Grad::Add) return map_planes<T>(op, parts, make, in_out(args.dx), given...);
-  map_planes<T>(op, parts, make, out(args.dx), given...);
+  if (args.grad == Grad::Add)
+    return map_planes<T>(op, parts, make, true, in_out(args.dx), given...);
+  map_planes<T>(op, parts, make, args.grad != Grad::Skip, out(args.dx), given...);
 }
 
 template <class T>

@@ -105,8 +105,10 @@ void sum_planes(const char* op, double* partial, const ChannelParts& p, const Bo
       port...);
 }
 
+// Without `write` what is made of each channel is all.
 template <class T, class Make, class... P>
-void map_planes(const char* op, const ChannelParts& p, const Make& make, const P&... port) {
+void map_planes(const char* op, const ChannelParts& p, const Make& make, bool write,
+                const P&... port) {
   require_countable(op, p);
   const dim3 grid(static_cast<unsigned>(p.C), static_cast<unsigned>(p.parts));
   with_packs<T>(
@@ -114,8 +116,10 @@ void map_planes(const char* op, const ChannelParts& p, const Make& make, const P
       [&](auto width, auto aligned) {
         constexpr int W = decltype(width)::value;
         constexpr bool ALIGNED = decltype(aligned)::value;
-        launch(op, plane_map_kernel<W, ALIGNED, Make, P...>, grid, kReduceThreads, PlaneWalk(p, W),
-               make, port...);
+        PlaneWalk walk(p, W);
+        walk.all = write ? walk.all : 0;
+        launch(op, plane_map_kernel<W, ALIGNED, Make, P...>, grid, kReduceThreads, walk, make,
+               port...);
       },
       port...);
 }

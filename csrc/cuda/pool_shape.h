@@ -1,20 +1,30 @@
 // Which pixel lies in which window of a pooling: for host and device, like conv_shape.h.
 #pragma once
 
-#include "cuda/device.h"
+#include "cuda/divider.h"
 
 namespace pynet::cuda {
 
-// A pixel or a window: its plane and its place in it.
-struct Place {
-  index_t plane, row, column;
-  __host__ __device__ Place(index_t i, index_t H, index_t W) {
-    const index_t line = i / W;
-    column = i - line * W;
-    plane = line / H;
-    row = line - plane * H;
-  }
+// The divisions that find a pixel's or a window's place. A stride that leads out of every image may
+// be any other that does.
+struct PoolDividers {
+  static constexpr index_t kMost = (index_t{1} << 31) - 1;
+  Divider by_W, by_H, by_OW, by_OH, by_stride_h, by_stride_w;
+  explicit PoolDividers(const PoolShape& s)
+      : by_W(s.W),
+        by_H(s.H),
+        by_OW(s.OW),
+        by_OH(s.OH),
+        by_stride_h(s.stride_h < kMost ? s.stride_h : kMost),
+        by_stride_w(s.stride_w < kMost ? s.stride_w : kMost) {}
 };
+
+// Whether all pixels and windows can be counted by them.
+inline bool is_countable(const PoolShape& s) {
+  constexpr index_t kMost = PoolDividers::kMost;
+  return s.N * s.C * s.H * s.W <= kMost && s.N * s.C * s.OH * s.OW <= kMost &&
+         s.H + s.pad_h < kMost && s.W + s.pad_w < kMost;
+}
 
 // The pixels of a window that are no padding.
 struct Span {
@@ -30,10 +40,12 @@ struct Span {
 // The windows over a pixel.
 struct Windows {
   index_t begin, end;
-  __host__ __device__ Windows(index_t i, index_t stride, index_t pad, index_t F, index_t O) {
+  __host__ __device__ Windows(index_t i, const Divider& by_stride, index_t pad, index_t F,
+                              index_t O) {
     const index_t at = i + pad;
-    begin = at < F ? 0 : (at - F) / stride + 1;
-    end = at / stride + 1 < O ? at / stride + 1 : O;
+    begin = at < F ? 0 : by_stride.quotient(static_cast<std::uint32_t>(at - F)) + 1;
+    end = by_stride.quotient(static_cast<std::uint32_t>(at)) + index_t{1};
+    if (end > O) end = O;
   }
 };
 

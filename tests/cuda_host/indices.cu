@@ -163,20 +163,13 @@ void poolings() {
             EXPECT(span.length() == count);
           }
           for (index_t i = 0; i < size; ++i) {
-            const Windows windows(i, stride, pad, F, outputs);
+            const Windows windows(i, Divider(stride), pad, F, outputs);
             EXPECT(windows.begin >= 0 && windows.end <= outputs);
             for (index_t o = 0; o < outputs; ++o) {
               EXPECT(covers(o, i) == (windows.begin <= o && o < windows.end));
             }
           }
         }
-  index_t i = 0;
-  for (index_t plane = 0; plane < 3; ++plane)
-    for (index_t row = 0; row < 4; ++row)
-      for (index_t column = 0; column < 5; ++column, ++i) {
-        const Place at(i, 4, 5);
-        EXPECT(at.plane == plane && at.row == row && at.column == column);
-      }
 }
 
 // --- shares of an array --------------------------------------------------------------------------
