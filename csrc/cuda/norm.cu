@@ -241,8 +241,8 @@ void backward_of_planes(const char* op, const BatchNormBackwardArgs<T>& args,
   const BackwardSums<T> sums{args.mean};
   const BackwardMake<T> make{args, parts, partial};
   sum_planes<2, T>(op, partial, parts, sums, KeepSums{partial}, given...);
-  if (args.grad == Grad::Add)
-    return map_planes<T>(op, parts, make, true, in_out(args.dx), given...);
+  const bool add = args.grad == Grad::Add;
+  if (add) return map_planes<T>(op, parts, make, true, in_out(args.dx), given...);
   map_planes<T>(op, parts, make, args.grad != Grad::Skip, out(args.dx), given...);
 }
 
