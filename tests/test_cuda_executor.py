@@ -8,6 +8,7 @@ of Winograd's convolution and its kernels; bench/cuda/ladder.cu checks its own k
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import os
 import subprocess
@@ -50,7 +51,20 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
     @functools.cache
     def program(sanitizer: str, source: str) -> Path:
-        return build(tmp_path_factory.mktemp("executor"), sanitizer, source)
+        """Compiled once, by whichever of the test processes comes first."""
+        name = f"{Path(source).stem}-{sanitizer.partition(',')[0] or 'plain'}"
+        folder = everybodys / "executor" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not (folder / "done").exists():
+                build(folder, sanitizer, source)
+                (folder / "done").touch()
+        return folder / "program"
+
+    everybodys = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        everybodys = everybodys.parent
 
     def run_one(sanitizer: str, source: str, *arguments: str) -> tuple[int, str]:
         options = f"exitcode={REPORTED}"

@@ -285,13 +285,16 @@ void for_held_rows(const char* op, const HeldRows& plan, const T* x, bool wide,
     return launch(op, tiled_rows_kernel<T, Body>, blocks, kReduceThreads, plan, Divider(plan.D), x,
                   wide, total, body);
   }
-  const bool packs = wide && plan.D % (16 / static_cast<index_t>(sizeof(T))) == 0;
+  const bool packs = wide && plan.D % 4 == 0;  // of floats: rows of doubles are seldom in a hurry
   const auto with = [&](auto warps, auto elements) {
     constexpr int WARPS = decltype(warps)::value, E = decltype(elements)::value;
-    launch(op,
-           packs ? register_rows_kernel<WARPS, E, true, T, Body>
-                 : register_rows_kernel<WARPS, E, false, T, Body>,
-           blocks, kReduceThreads, plan, x, total, body);
+    const auto run = [&](auto kernel) {
+      launch(op, kernel, blocks, kReduceThreads, plan, x, total, body);
+    };
+    if constexpr (sizeof(T) == 4) {
+      if (packs) return run(register_rows_kernel<WARPS, E, true, T, Body>);
+    }
+    run(register_rows_kernel<WARPS, E, false, T, Body>);
   };
   if (plan.D <= 128) return with(Number<1>{}, Number<4>{});
   if (plan.D <= kShortRow) return with(Number<1>{}, Number<32>{});

@@ -155,15 +155,19 @@ __global__ void __launch_bounds__(Tile::kThreads, kBlocks<Tile, A, B>)
   }
 }
 
+// Whether tensor cores may compute what goes there.
+template <class C>
+constexpr bool kMayRound = true;
+
 template <class T, class A, class B, class C>
 void launch_product(const char* op, const ProductShape& s, index_t chunks, T* partial, const A& a,
                     const B& b, const C& c) {
-  if constexpr (sizeof(T) == 4) {
+  if constexpr (sizeof(T) == 4 && kMayRound<C>) {
     if (precision() != Precision::Float32) {
       return launch_mma_product(op, s, chunks, partial, a, b, c);
     }
   }
-  with_tile<T>(s, chunks, kFindCost<A> + kFindCost<B>, [&](auto tile) {
+  with_tile<T, A, B>(s, chunks, [&](auto tile) {
     using Tile = decltype(tile);
     const index_t blocks = s.parts * ceil_div(s.M, Tile::BM) * ceil_div(s.N, Tile::BN);
     const index_t depth = depth_of(s.K, chunks, Tile::BK);

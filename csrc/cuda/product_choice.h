@@ -38,6 +38,8 @@ struct TileList {
 };
 using Tiles = TileList<LargeTile, HalfTile, WideTile, MediumTile, SmallTile>;
 using Tiles64 = TileList<LargeTile64, SmallTile64>;
+// For operands whose elements are searched for: that takes the registers of the largest.
+using SearchTiles = TileList<HalfTile, WideTile, MediumTile, SmallTile>;
 
 template <class Tile>
 constexpr TileCost cost_of(int rate, int tail) {
@@ -68,10 +70,10 @@ inline index_t time_of(const ProductShape& s, index_t chunks, const TileCost& ti
   return product + 440000 + sums * (2 * chunks + 1) * 3 / 10;
 }
 
-// The tile for it.
-inline int tile_of(const ProductShape& s, index_t chunks, int find) {
-  int best = 0;
-  for (int i = 1; i < static_cast<int>(std::size(kTileCosts)); ++i) {
+// The tile for it, of those from `first` on.
+inline int tile_of(const ProductShape& s, index_t chunks, int find, int first = 0) {
+  int best = first;
+  for (int i = first + 1; i < static_cast<int>(std::size(kTileCosts)); ++i) {
     const index_t time = time_of(s, chunks, kTileCosts[i], find);
     if (time < time_of(s, chunks, kTileCosts[best], find)) best = i;
   }
@@ -90,14 +92,20 @@ inline index_t chunks_of(const ProductShape& s) {
   return best;
 }
 
-// Calls f(tile) with the tile for a product.
-template <class T, class F>
-void with_tile(const ProductShape& s, index_t chunks, int find, const F& f) {
-  if constexpr (sizeof(T) == 8) {
+// Calls f(tile) with the tile for a product of A and B.
+template <class T, class A, class B, class F>
+void with_tile(const ProductShape& s, index_t chunks, const F& f) {
+  constexpr int find = kFindCost<A> + kFindCost<B>;
+  constexpr bool matrices = find == 2;
+  if constexpr (sizeof(T) == 8 && !matrices) {
+    f(LargeTile64{});
+  } else if constexpr (sizeof(T) == 8) {
     const index_t blocks = s.parts * chunks * ceil_div(s.M, 64) * ceil_div(s.N, 64);
     Tiles64::with(blocks >= 16 ? 0 : 1, f);
-  } else {
+  } else if constexpr (matrices) {
     Tiles::with(tile_of(s, chunks, find), f);
+  } else {
+    SearchTiles::with(tile_of(s, chunks, find, 1) - 1, f);
   }
 }
 

@@ -162,6 +162,10 @@ struct PointStore {
   }
 };
 
+// The transforms would multiply what tensor cores round.
+template <>
+constexpr bool kMayRound<PointStore> = false;
+
 // --- the passes ----------------------------------------------------------------------------------
 
 inline std::size_t aligned(std::size_t bytes) { return (bytes + 255) / 256 * 256; }

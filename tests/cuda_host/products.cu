@@ -167,8 +167,9 @@ template <class Tile>
 void choice(index_t M, index_t K, index_t N) {
   const ProductShape s{M, N, K, 1};
   bool right = false;
-  with_tile<float>(s, chunks_of(s), 2,
-                   [&](auto tile) { right = std::is_same<decltype(tile), Tile>::value; });
+  using Matrix = MatrixLines<float>;
+  with_tile<float, Matrix, Matrix>(
+      s, chunks_of(s), [&](auto tile) { right = std::is_same<decltype(tile), Tile>::value; });
   EXPECT(right);
 }
 
