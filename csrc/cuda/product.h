@@ -155,14 +155,11 @@ __global__ void __launch_bounds__(Tile::kThreads, kBlocks<Tile, A, B>)
   }
 }
 
-// Whether tensor cores may compute what goes there.
-template <class C>
-constexpr bool kMayRound = true;
-
-template <class T, class A, class B, class C>
+// ROUND: whether tensor cores may, where they are asked for.
+template <class T, bool ROUND, class A, class B, class C>
 void launch_product(const char* op, const ProductShape& s, index_t chunks, T* partial, const A& a,
                     const B& b, const C& c) {
-  if constexpr (sizeof(T) == 4 && kMayRound<C>) {
+  if constexpr (sizeof(T) == 4 && ROUND) {
     if (precision() != Precision::Float32) {
       return launch_mma_product(op, s, chunks, partial, a, b, c);
     }
@@ -199,12 +196,12 @@ std::size_t product_scratch(const ProductShape& s) {
 }
 
 // The whole product, with product_scratch() bytes of scratch memory.
-template <class T, class A, class B, class C>
+template <class T, bool ROUND = true, class A, class B, class C>
 void run_product(const char* op, const ProductShape& s, const A& a, const B& b, const C& c,
                  void* scratch) {
   const index_t chunks = chunks_of(s);
   T* partial = chunks == 1 ? nullptr : static_cast<T*>(scratch);
-  launch_product<T>(op, s, chunks, partial, a, b, c);
+  launch_product<T, ROUND>(op, s, chunks, partial, a, b, c);
   if (!partial) return;
   const index_t blocks = ceil_div(s.parts * s.M * s.N, 256);
   launch(op, add_chunks_kernel<T, C>, static_cast<unsigned>(blocks < 1024 ? blocks : 1024), 256, s,

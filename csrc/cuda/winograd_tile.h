@@ -139,6 +139,7 @@ inline void transform_filter_gradients(const char* op, const float* sums, index_
 }
 
 // --- the products --------------------------------------------------------------------------------
+// Never on tensor cores: the transforms would multiply what those round.
 
 // Where the products of a point go.
 struct PointStore {
@@ -161,10 +162,6 @@ struct PointStore {
     store_pack(place, sum);
   }
 };
-
-// The transforms would multiply what tensor cores round.
-template <>
-constexpr bool kMayRound<PointStore> = false;
 
 // --- the passes ----------------------------------------------------------------------------------
 
@@ -214,7 +211,7 @@ inline void winograd_maps(const char* op, const WinogradShape& s, const Winograd
   for (index_t i = 0; i < memory.chunks; ++i) {
     const index_t first = i * line, count = memory.tiles_of(i);
     transform_images<Winograd<float, 4>::Image>(op, images, in, first, count, at.V, line);
-    run_product<float>(op, map_product(s, count), A, B, C, at.product);
+    run_product<float, false>(op, map_product(s, count), A, B, C, at.product);
     if (pixels_at_once(4)) {
       transform_outputs<4>(op, at.Y, line, out, first, count, end);
     } else if (pixels_at_once(2)) {
@@ -238,10 +235,10 @@ inline void winograd_filters(const char* op, const WinogradShape& s, const Winog
     const index_t first = i * line, count = memory.tiles_of(i);
     transform_images<Winograd<float, 4>::Image>(op, images, in, first, count, at.V, line);
     transform_images<Winograd<float, 4>::OutputGradient>(op, dout, out, first, count, at.Y, line);
-    run_product<float>(op, gradient_product(s, count),
-                       MatrixLines<float>{at.Y, line, 1, s.M * line},
-                       MatrixLines<float>{at.V, line, 1, s.C * line},
-                       PointStore{at.U, s.C, filters, i > 0}, at.product);
+    run_product<float, false>(op, gradient_product(s, count),
+                              MatrixLines<float>{at.Y, line, 1, s.M * line},
+                              MatrixLines<float>{at.V, line, 1, s.C * line},
+                              PointStore{at.U, s.C, filters, i > 0}, at.product);
   }
   transform_filter_gradients(op, at.U, filters, dW);
 }
