@@ -64,8 +64,9 @@ def test_the_ops_return_the_same(cuda: ModuleType) -> None:
 def test_a_recording_has_the_same_methods(cuda: ModuleType) -> None:
     """But for the types of arguments: a step on the GPU takes arrays from either side."""
     mine, theirs = cuda.Recording, _core.Recording
-    assert names(mine) == names(theirs)
-    for name in names(mine):
+    later = {"play_later", "settle", "set_gradients"}  # a step that nobody waits for
+    assert names(mine) == names(theirs) | later | {"measure", "nodes"}
+    for name in names(theirs):
         one, other = (re.sub(r": [\w.]+", "", parameters(getattr(c, name))) for c in (mine, theirs))
         assert one == other
 
