@@ -111,8 +111,8 @@ struct TiledRow {
   }
 
   PYNET_INLINE T largest() const {
-    T v = mine[0];
-    for (int j = 1; j < D; ++j) v = Larger{}(v, mine[j]);
+    T v = there ? mine[0] : T{0};
+    for (int j = 1; there && j < D; ++j) v = Larger{}(v, mine[j]);
     return v;
   }
   template <class F>

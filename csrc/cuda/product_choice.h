@@ -36,17 +36,18 @@ struct TileList {
     ((at++ == number ? f(Tile{}) : void()), ...);
   }
 };
-using Tiles = TileList<LargeTile, HalfTile, WideTile, MediumTile, SmallTile>;
+using Tiles = TileList<LargeTile, WideTile, HalfTile, MediumTile, SmallTile>;
 using Tiles64 = TileList<LargeTile64, SmallTile64>;
-// For operands whose elements are searched for: that takes the registers of the largest.
-using SearchTiles = TileList<HalfTile, WideTile, MediumTile, SmallTile>;
+// The last three, for operands whose elements are searched for: that takes registers.
+using SearchTiles = TileList<HalfTile, MediumTile, SmallTile>;
+constexpr int kSearchTiles = 2;  // the first of them
 
 template <class Tile>
 constexpr TileCost cost_of(int rate, int tail) {
   return {Tile::BM, Tile::BN, Tile::BK, Tile::kThreads, rate, tail};
 }
 constexpr TileCost kTileCosts[] = {
-    cost_of<LargeTile>(16, 16),  cost_of<HalfTile>(17, 48),   cost_of<WideTile>(18, 16),
+    cost_of<LargeTile>(16, 16),  cost_of<WideTile>(18, 16),   cost_of<HalfTile>(17, 48),
     cost_of<MediumTile>(20, 96), cost_of<SmallTile>(36, 128),
 };
 
@@ -105,7 +106,7 @@ void with_tile(const ProductShape& s, index_t chunks, const F& f) {
   } else if constexpr (matrices) {
     Tiles::with(tile_of(s, chunks, find), f);
   } else {
-    SearchTiles::with(tile_of(s, chunks, find, 1) - 1, f);
+    SearchTiles::with(tile_of(s, chunks, find, kSearchTiles) - kSearchTiles, f);
   }
 }
 

@@ -34,24 +34,23 @@ struct Deal {
 
 constexpr int kRun = 8;  // 32 bytes of a line are what memory delivers at once
 
-// Lines of any kind. A thread keeps what find() wants to know of its lines, or asks again where
-// they are too many for its registers.
+// Lines of any kind. A thread keeps what find() wants to know of its lines.
 template <class T, int LINES, int BK, int THREADS, class Lines>
 class ProductFeed {
   using Way = Deal<LINES, BK, THREADS, Lines::along_k() ? kRun : 1, 1>;
-  static constexpr bool kKeep = Way::kLines <= 4;
   Lines of_;
-  typename Lines::Line line_[kKeep ? Way::kLines : 1];
-  index_t first_, k_;
+  typename Lines::Line line_[Way::kLines];
+  index_t k_;
   int t_, lines_left_;
 
  public:
   PYNET_INLINE ProductFeed(const Lines& of, index_t first, index_t lines, index_t k)
-      : of_(of), first_(first), k_(k), t_(static_cast<int>(threadIdx.x)) {
+      : of_(of), k_(k), t_(static_cast<int>(threadIdx.x)) {
     lines_left_ = lines - first < LINES ? static_cast<int>(lines - first) : LINES;
-    if constexpr (kKeep) {
-      PYNET_UNROLL
-      for (int i = 0; i < Way::kLines; ++i) line_[i] = line(i);
+    PYNET_UNROLL
+    for (int i = 0; i < Way::kLines; ++i) {
+      const int at = Way::line(t_, i);
+      line_[i] = of.line(at < lines_left_ ? first + at : 0);
     }
   }
 
@@ -59,21 +58,14 @@ class ProductFeed {
   PYNET_INLINE void copy(AsyncCopies& copies, Strip<T, LINES, BK>& strip, index_t k_left) {
     PYNET_UNROLL
     for (int i = 0; i < Way::kTurns; ++i) {
-      if constexpr (!kKeep) line_[0] = line(i);
       const int at = Way::line(t_, i), step = Way::step(t_, i);
       const T* from = nullptr;
       if (at < lines_left_ && step < k_left) {
-        from = of_.find(line_[kKeep ? i % Way::kLines : 0], k_ + step);
+        from = of_.find(line_[i % Way::kLines], k_ + step);
       }
       copies.copy<1>(&strip.at[step][at], from, from != nullptr);
     }
     k_ += BK;
-  }
-
- private:
-  PYNET_INLINE typename Lines::Line line(int i) const {
-    const int at = Way::line(t_, i);
-    return of_.line(at < lines_left_ ? first_ + at : 0);
   }
 };
 
