@@ -77,17 +77,21 @@ def errors(ops: DeviceOps, A: np.ndarray, B: np.ndarray) -> tuple[float, float]:
     return float(np.abs(ops.gemm(A, B) - exact).max()), float(np.abs(sums - exact).max())
 
 
-def test_three_products_are_as_exact_as_float32(ops: DeviceOps) -> None:
-    """Tensor cores cut sums off, which adds up over a long K: threads add them instead."""
-    rng = np.random.default_rng(2)
-    A = rng.random((33, 4000)).astype(np.float32)  # positive, so that sums grow
-    B = rng.random((4000, 40)).astype(np.float32)
+def assert_as_exact_as_float32(ops: DeviceOps, A: np.ndarray, B: np.ndarray) -> None:
     ops.module.set_precision("tf32x3")
     try:
         mine, in_float32 = errors(ops, A, B)
     finally:
         ops.module.set_precision("float32")
     assert mine <= 2 * in_float32
+
+
+def test_three_products_are_as_exact_as_float32(ops: DeviceOps) -> None:
+    """Tensor cores cut sums off, which adds up over a long K: threads add them instead."""
+    rng = np.random.default_rng(2)
+    A = rng.random((33, 4000)).astype(np.float32)  # positive, so that sums grow
+    B = rng.random((4000, 40)).astype(np.float32)
+    assert_as_exact_as_float32(ops, A, B)
 
 
 @pytest.fixture
@@ -129,12 +133,7 @@ def test_packed_operands_are_as_exact_as_float32(ops: DeviceOps, hopper: None) -
     rng = np.random.default_rng(5)
     A = rng.random((1024, 300)).astype(np.float32)
     B = rng.random((300, 1024)).astype(np.float32)
-    ops.module.set_precision("tf32x3")
-    try:
-        mine, in_float32 = errors(ops, A, B)
-    finally:
-        ops.module.set_precision("float32")
-    assert mine <= 2 * in_float32
+    assert_as_exact_as_float32(ops, A, B)
 
 
 def test_float64_keeps_its_digits(ops: DeviceOps, precision: str) -> None:

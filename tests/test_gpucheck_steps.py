@@ -22,6 +22,7 @@ from gpucheck.steps import STEPS, Failed, Job
 BENCH = Path(__file__).resolve().parent.parent / "bench"
 GPU = {"name": "stand-in", "compute_capability": [9, 0], "driver": None}
 PASSES = "from device_ops import kind\ndef test_one_kernel_makes(): assert kind == {kind!r}\n"
+# A test file for the check to run, not a skip of this project: it has to call that a failure.
 SKIPS = "import pytest\n@pytest.mark.skip\ndef test_two(): pass\n"
 FAILS = "def test_three(): assert False\n"
 

@@ -1,6 +1,5 @@
 // The arithmetic of indices, against plain loops over every index of small shapes.
 #include <algorithm>
-#include <cstdio>
 #include <vector>
 
 #include "cuda/channels.h"
@@ -9,25 +8,13 @@
 #include "cuda/elements.h"
 #include "cuda/planes.h"
 #include "cuda/pool_shape.h"
+#include "expect.h"
 
 namespace pynet::cuda {
 
-cudaStream_t stream() {
-  static executor::Stream one;
-  return &one;
-}
-void after_launch(const char*) {}
 int processors() { return 2; }
 
 namespace {
-
-int g_wrong = 0;
-
-void expect(bool right, const char* what, int line) {
-  if (right) return;
-  if (++g_wrong <= 20) std::fprintf(stderr, "indices.cu:%d: %s\n", line, what);
-}
-#define EXPECT(condition) expect(condition, #condition, __LINE__)
 
 // --- divisions -----------------------------------------------------------------------------------
 
@@ -240,6 +227,5 @@ int main() {
   shares();
   parts();
   planes();
-  if (g_wrong > 0) std::fprintf(stderr, "%d wrong\n", g_wrong);
-  return g_wrong > 0;
+  return verdict();
 }

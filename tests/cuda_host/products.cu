@@ -1,31 +1,18 @@
 // The tiles of products: who copies and computes what, and products of small integers by each tile.
 #include <algorithm>
-#include <cstdio>
 #include <set>
 #include <tuple>
 #include <type_traits>
 #include <vector>
 
 #include "cuda/product.h"
+#include "expect.h"
 
 namespace pynet::cuda {
 
-cudaStream_t stream() {
-  static executor::Stream one;
-  return &one;
-}
-void after_launch(const char*) {}
 int processors() { return 2; }
 
 namespace {
-
-int g_wrong = 0;
-
-void expect(bool right, const char* what, int line) {
-  if (right) return;
-  if (++g_wrong <= 20) std::fprintf(stderr, "products.cu:%d: %s\n", line, what);
-}
-#define EXPECT(condition) expect(condition, #condition, __LINE__)
 
 // --- tiles ---------------------------------------------------------------------------------------
 
@@ -309,6 +296,5 @@ int main() {
   of_a_tile<double, LargeTile64>();
   on_tensor_cores<LargeMmaTile>(Precision::Tf32);
   on_tensor_cores<LargeMmaTile>(Precision::Bf16);
-  if (g_wrong > 0) std::fprintf(stderr, "%d wrong\n", g_wrong);
-  return g_wrong > 0;
+  return verdict();
 }

@@ -1,32 +1,19 @@
 // Packed tiles, their place in shared memory, and the products of warpgroups: every index of small
 // shapes, and whole products of small integers, whose sums are exact.
 #include <algorithm>
-#include <cstdio>
 #include <set>
 #include <tuple>
 #include <vector>
 
 #include "cuda/product_wgmma.h"
+#include "expect.h"
 
 namespace pynet::cuda {
 
-cudaStream_t stream() {
-  static executor::Stream one;
-  return &one;
-}
-void after_launch(const char*) {}
 int processors() { return 3; }
 int capability() { return 90; }
 
 namespace {
-
-int g_wrong = 0;
-
-void expect(bool right, const char* what, int line) {
-  if (right) return;
-  if (++g_wrong <= 20) std::fprintf(stderr, "warpgroups.cu:%d: %s\n", line, what);
-}
-#define EXPECT(condition) expect(condition, #condition, __LINE__)
 
 // --- a tile in shared memory ---------------------------------------------------------------------
 
@@ -231,6 +218,5 @@ int main() {
     packing(digits);
     products(digits);
   }
-  if (g_wrong > 0) std::fprintf(stderr, "%d wrong\n", g_wrong);
-  return g_wrong > 0;
+  return verdict();
 }

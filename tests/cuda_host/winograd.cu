@@ -3,34 +3,21 @@
 // takes this way is not asked here.
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <cstring>
 #include <memory>
 #include <vector>
 
 #include "cuda/winograd.cu"
+#include "expect.h"
 
 namespace pynet::cuda {
 
 Precision g_precision = Precision::Float32;
 Precision precision() { return g_precision; }
 
-cudaStream_t stream() {
-  static executor::Stream one;
-  return &one;
-}
-void after_launch(const char*) {}
 int processors() { return 2; }
 
 namespace {
-
-int g_wrong = 0;
-
-void expect(bool right, const char* what, int line) {
-  if (right) return;
-  if (++g_wrong <= 20) std::fprintf(stderr, "winograd.cu:%d: %s\n", line, what);
-}
-#define EXPECT(condition) expect(condition, #condition, __LINE__)
 
 // --- tiles ---------------------------------------------------------------------------------------
 
@@ -271,6 +258,5 @@ int main() {
   places_of_the_fused_kernel();
   who_is_taken();
   passes();
-  if (g_wrong > 0) std::fprintf(stderr, "%d wrong\n", g_wrong);
-  return g_wrong > 0;
+  return verdict();
 }
