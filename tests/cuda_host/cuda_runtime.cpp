@@ -11,6 +11,7 @@
 #include <mutex>
 #include <new>
 #include <string>
+#include <utility>
 
 namespace {
 
@@ -28,6 +29,8 @@ int capability() {
 
 std::atomic<bool> g_used{false}, g_forked{false};
 std::atomic<std::uint64_t> g_waits{0};
+thread_local cudaError_t t_last = cudaSuccess;  // what cudaGetLastError() forgets as it says it
+thread_local int t_capturing = 0;               // streams, by this thread
 
 // What a call answers: PYNET_EXECUTOR_FAIL=cudaMalloc=719,cudaFree=1 lets each of these calls fail,
 // with that code. After a fork all fail, as CUDA's do.
@@ -44,7 +47,10 @@ cudaError_t planned(const char* call) {
   return static_cast<cudaError_t>(std::atoi(all.c_str() + place + wanted.size()));
 }
 #define RETURN_PLANNED() \
-  if (const cudaError_t code = planned(__func__)) return code
+  if (const cudaError_t code = planned(__func__)) return t_last = code
+// What a thread may not ask for while it records a graph.
+#define RETURN_IN_CAPTURE() \
+  if (t_capturing > 0) return t_last = cudaErrorStreamCaptureUnsupported
 
 struct Memory {
   std::mutex mutex;
@@ -71,7 +77,10 @@ const char* cudaGetErrorName(cudaError_t code) {
 const char* cudaGetErrorString(cudaError_t code) {
   return code == cudaErrorMemoryAllocation ? "out of memory" : "an error of the executor";
 }
-cudaError_t cudaGetLastError() { return planned(__func__); }
+cudaError_t cudaGetLastError() {
+  const cudaError_t last = std::exchange(t_last, cudaSuccess), code = planned(__func__);
+  return code ? code : last;
+}
 
 cudaError_t cudaGetDeviceCount(int* count) {
   RETURN_PLANNED();
@@ -119,6 +128,7 @@ cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* total) {
 // New memory is full of NaN: a kernel that reads what nobody wrote shows it.
 cudaError_t cudaMalloc(void** given, std::size_t bytes) {
   RETURN_PLANNED();
+  RETURN_IN_CAPTURE();
   std::lock_guard<std::mutex> lock(memory().mutex);
   if (bytes > device_memory() - memory().used) return cudaErrorMemoryAllocation;
   if (posix_memalign(given, 256, bytes) != 0) return cudaErrorMemoryAllocation;
@@ -129,6 +139,7 @@ cudaError_t cudaMalloc(void** given, std::size_t bytes) {
 }
 cudaError_t cudaFree(void* given) {
   RETURN_PLANNED();
+  RETURN_IN_CAPTURE();
   if (!given) return cudaSuccess;
   std::lock_guard<std::mutex> lock(memory().mutex);
   const auto block = memory().blocks.find(given);
@@ -140,10 +151,12 @@ cudaError_t cudaFree(void* given) {
 }
 cudaError_t cudaHostAlloc(void** given, std::size_t bytes, unsigned) {
   RETURN_PLANNED();
+  RETURN_IN_CAPTURE();
   return posix_memalign(given, 256, bytes) == 0 ? cudaSuccess : cudaErrorMemoryAllocation;
 }
 cudaError_t cudaFreeHost(void* given) {
   RETURN_PLANNED();
+  RETURN_IN_CAPTURE();
   std::free(given);
   return cudaSuccess;
 }
@@ -225,6 +238,7 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
   RETURN_PLANNED();
   if (stream->capturing) return cudaErrorInvalidValue;
   stream->capturing = true;
+  ++t_capturing;
   return cudaSuccess;
 }
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
@@ -233,6 +247,7 @@ cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
   *graph = new executor::Graph{std::move(stream->captured)};
   stream->captured.clear();
   stream->capturing = false;
+  --t_capturing;
   return cudaSuccess;
 }
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t* made, cudaGraph_t graph, unsigned long long) {

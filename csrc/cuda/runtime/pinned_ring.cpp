@@ -29,6 +29,7 @@ char* PinnedRing::next() {
       used_[before] = true;
     }
     if (used_[now] && cudaEventQuery(read_[now]) != cudaSuccess) {
+      cudaGetLastError();  // "not ready" is one, which the next launch would find
       check(cudaEventSynchronize(read_[now]), "cudaEventSynchronize");
     }
   }
