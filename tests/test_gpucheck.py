@@ -16,8 +16,9 @@ import pytest
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "bench"))
 
-from gpucheck import driver, evidence, run, steps
-from gpucheck.steps import STEPS, Failed, Job
+from gpucheck import build, driver, evidence, run
+from gpucheck.job import Failed, Job
+from gpucheck.steps import STEPS
 
 ROOT = Path(__file__).resolve().parent.parent
 GPU = {"name": "stand-in", "compute_capability": [9, 0], "driver": None}
@@ -120,6 +121,8 @@ def test_an_uncompiled_checkout_can_start_it() -> None:
 def checkout(tmp_path: Path) -> Path:
     for folder in ("csrc", "cmake", "docs"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
+    for name in ("CMakeLists.txt", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
     return tmp_path
 
 
@@ -144,6 +147,20 @@ def test_what_the_hash_is_of(checkout: Path, name: str, counts: bool) -> None:
     with open(checkout / name, "a") as file:
         file.write("\n")
     assert (evidence.hash_of(checkout) != before) == counts
+
+
+def test_how_lines_end_changes_no_hash(checkout: Path) -> None:
+    before = evidence.hash_of(checkout), evidence.hash_of_build(checkout)
+    for name in ("csrc/cuda/gemm.cu", "csrc/cpu/softmax.cpp"):
+        path = checkout / name
+        path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    assert (evidence.hash_of(checkout), evidence.hash_of_build(checkout)) == before
+
+
+def test_a_module_is_built_anew_for_a_change_of_the_core_too(checkout: Path) -> None:
+    before = evidence.hash_of_build(checkout)
+    (checkout / "csrc" / "cpu" / "softmax.cpp").write_text("")
+    assert evidence.hash_of_build(checkout) != before
 
 
 def test_a_new_source_changes_the_hash(checkout: Path) -> None:
@@ -200,10 +217,12 @@ def test_steps_of_the_same_sources_and_gpu_stand() -> None:
 
 
 def test_what_a_step_leaves_the_next_ones_get() -> None:
-    ends = run.limits(list(STEPS), 590)
-    assert list(ends) == ["build", "test", "sanitizer", "bench", "ladder", "sass"]
-    assert list(ends.values()) == sorted(ends.values()) and ends["sass"] == pytest.approx(590)
-    assert run.limits(["bench"], 120) == {"bench": 120}
+    assert list(STEPS) == ["build", "test", "sanitizer", "bench", "ladder", "sass"]
+    behind = list(STEPS)[1:]
+    assert 300 < run.limit("build", behind, 590) < 590  # without it there is nothing to check
+    shares = [STEPS[name][1] for name in behind]
+    assert run.limit("test", behind[1:], 200) == pytest.approx(200 * shares[0] / sum(shares))
+    assert run.limit("sass", [], 33) == 33
     assert run.SECONDS < 600
 
 
@@ -240,9 +259,10 @@ def test_a_run_is_recorded(whole: Any, capsys: Any) -> None:
     out = capsys.readouterr().out
     assert "build: passed" in out and "ladder, at most" in out and "written: e.json" in out
     assert str(ROOT) not in json.dumps(found)
-    code, found = whole(ladder=Failed(f"no compiler in {ROOT}/x"))
+    code, found = whole(sass=KeyError("x"), ladder=Failed(f"no compiler in {ROOT}/x"))
     assert code == 1 and found["steps"]["build"]["passed"]  # of the first run
     assert found["steps"]["ladder"]["why"] == "no compiler in ./x"
+    assert found["steps"]["sass"]["why"] == "KeyError: 'x'"  # and the step behind it has run
 
 
 def test_nothing_runs_after_a_build_that_failed(whole: Any) -> None:
@@ -269,11 +289,48 @@ def test_what_was_built_of_other_sources_is_refused(tmp_path: Path) -> None:
     (tmp_path / "package" / "pynet").mkdir(parents=True)
     module = tmp_path / "package" / "pynet" / "_cuda.so"
     module.write_text("")
-    (tmp_path / "sources.txt").write_text("0")
+    job.modules.mkdir()
+    (job.modules / "built.json").write_text('{"sources": "0"}')
     with pytest.raises(Failed, match="the sources changed"):
         job.module()
-    (tmp_path / "sources.txt").write_text(evidence.hash_of(ROOT))
+    (job.modules / "built.json").write_text(json.dumps(job.wanted("90a-real")))
     assert job.module() == module
+
+
+def test_programs_are_found_in_their_usual_folders(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(run.signal, "signal", lambda *_: None)  # of the process that runs tests
+    for name in ("bin/nvcc", "compute-sanitizer/compute-sanitizer", "bin/cuobjdump"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("#!/bin/sh\n")
+        path.chmod(0o755)
+    there = tmp_path / "elsewhere"
+    there.mkdir()
+    (there / "nvcc").symlink_to(tmp_path / "bin" / "nvcc")
+    monkeypatch.setenv("PATH", str(there))
+    run.prepare()
+    assert shutil.which("nvcc") == str(there / "nvcc")
+    for name in ("compute-sanitizer", "cuobjdump"):
+        assert str(tmp_path) in (shutil.which(name) or "")
+
+
+def test_a_build_for_another_machine_needs_no_gpu(monkeypatch: Any, capsys: Any) -> None:
+    asked: list[Any] = []
+
+    def compile_it(job: Job) -> Any:
+        asked.append(job.gpu)
+        return {"passed": not asked[1:], "target": "90a-real"}
+
+    monkeypatch.setattr(driver, "LIBRARY", "libno_such_driver.so")
+    monkeypatch.setattr(run, "prepare", lambda: None)
+    monkeypatch.setitem(STEPS, "build", (compile_it, 1))
+    assert run.main(["--prebuild", "9.0"]) == 0
+    assert asked == [{"compute_capability": [9, 0]}]
+    assert "in build/gpucheck/modules" in capsys.readouterr().out
+    assert run.main(["--prebuild", "9.0"]) == 1
+    with pytest.raises(SystemExit):
+        run.main(["--prebuild", "90"])
+    assert "expected a compute capability like 9.0, got '90'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -281,4 +338,4 @@ def test_what_was_built_of_other_sources_is_refused(tmp_path: Path) -> None:
     [([7, 5], "75-real"), ([8, 9], "89-real"), ([9, 0], "90a-real"), ([12, 0], "120a-real")],
 )
 def test_the_build_is_for_one_gpu(capability: list[int], target: str) -> None:
-    assert steps.architecture(capability) == target
+    assert build.architecture(capability) == target

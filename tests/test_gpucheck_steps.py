@@ -15,13 +15,14 @@ import pytest
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "bench"))
 
-from gpucheck import parse, report, run, steps
+from gpucheck import build, device_tests, parse, report, run, steps
+from gpucheck.job import Failed, Job
 from gpucheck.process import OverBudget, Running
-from gpucheck.steps import STEPS, Failed, Job
+from gpucheck.steps import STEPS
 
 BENCH = Path(__file__).resolve().parent.parent / "bench"
 GPU = {"name": "stand-in", "compute_capability": [9, 0], "driver": None}
-PASSES = "from device_ops import kind\ndef test_one_kernel_makes(): assert kind == {kind!r}\n"
+PASSES = "\nfrom device_ops import kind\ndef test_one_kernel_makes(): assert kind == {kind!r}\n"
 # A test file for the check to run, not a skip of this project: it has to call that a failure.
 SKIPS = "import pytest\n@pytest.mark.skip\ndef test_two(): pass\n"
 FAILS = "def test_three(): assert False\n"
@@ -86,9 +87,9 @@ def test_a_step_over_its_budget_is_stopped(job: Job, monkeypatch: Any, ignore: s
 
 ENDED = """
 from pathlib import Path
-from gpucheck import driver, run, steps
+from gpucheck import driver, job, run, steps
 driver.find = lambda: {{"name": "stand-in", "driver": None}}
-steps.Job.folder = Path({folder!r})
+job.Job.folder = Path({folder!r})
 def endless(job): job.run("endless", ["sh", "-c", "echo $$; sleep 100; true"])
 steps.STEPS["test"] = (endless, 1)
 run.main(["--only", "test", "--evidence", {folder!r} + "/e.json"])
@@ -136,12 +137,72 @@ def test_a_skip_is_a_failure(job: Job, more: str, passed: bool, counts: tuple[in
     assert found["passed"] == passed
     assert (found["tests"], found["failures"], found["skipped"]) == counts
     assert len(found["names"]) == sum(counts[1:])
+    text = "\n".join(report.step("test", {**found, "seconds": 1}))
+    assert f"{counts[0]} tests, {counts[1]} failures" in text
+
+
+def test_why_a_test_failed_is_recorded(job: Job) -> None:
+    text = "def test_wrong(): assert 1 == 2, 'the sum is wrong'\n"
+    put_tests(job, "test_device.py", PASSES.format(kind="gpu") + text)
+    (name,) = steps.test(job)["names"]
+    assert "test_device.py::test_wrong: AssertionError: the sum is wrong" in name
 
 
 def test_no_tests_at_all_is_a_failure(job: Job) -> None:
-    put_tests(job, "test_device.py", "from device_ops import kind\n")
-    assert not steps.test(job)["passed"]
-    assert not parse.all_passed(parse.junit(""))
+    put_tests(job, "test_device.py", "\nfrom device_ops import kind\n")
+    with pytest.raises(Failed, match="^pytest: no tests ran"):
+        steps.test(job)
+    assert not parse.all_passed(parse.outcomes(""))
+
+
+HANGS = """
+import time
+def test_two(): time.sleep(100)
+def test_four(): pass
+"""
+
+
+def test_a_test_that_hangs_takes_no_other_with_it(job: Job, monkeypatch: Any) -> None:
+    monkeypatch.setattr(device_tests, "TEST_SECONDS", 2.0)
+    put_tests(job, "test_device.py", PASSES.format(kind="gpu") + HANGS)
+    found = steps.test(job)
+    assert (found["tests"], found["failures"], found["collected"]) == (3, 1, 3)
+    assert not found["passed"] and "crashed while running" in found["names"][0]
+    (places,) = job.folder.glob("test.jsonl.*")
+    assert "test_two: no end after 2 s" in places.read_text()
+
+
+def test_tests_over_the_budget_leave_what_they_found(job: Job) -> None:
+    put_tests(job, "test_device.py", PASSES.format(kind="gpu") + FAILS + HANGS)
+    job.until = time.monotonic() + 8
+    found = steps.test(job)
+    assert not found["passed"] and found["stopped"] == "over the budget"
+    assert found["collected"] == 4 and 2 <= found["tests"] < 4
+    assert "test_three: " in found["names"][0]
+
+
+LOST = """
+import sys, types
+gpu = sys.modules["pynet._cuda"] = types.ModuleType("pynet._cuda")
+lost = []
+def synchronize():
+    if lost: raise RuntimeError("[synchronize] ...: this process cannot use the GPU any more")
+gpu.synchronize = synchronize
+def test_two():
+    lost.append(1)
+    assert False, "an illegal address"
+def test_three(): synchronize()
+def test_four(): synchronize()
+"""
+
+
+def test_a_gpu_that_is_lost_fails_one_test(job: Job, monkeypatch: Any) -> None:
+    """The others run in a process of their own: there nothing is lost."""
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    put_tests(job, "test_device.py", PASSES.format(kind="gpu") + LOST)
+    found = steps.test(job)
+    assert (found["tests"], found["failures"]) == (4, 1), found
+    assert not found["passed"] and "test_two" in found["names"][0]
 
 
 # ---- compute-sanitizer --------------------------------------------------------------------------
@@ -173,23 +234,32 @@ def test_what_compute_sanitizer_says(text: str, errors: int | None, first: list[
     assert parse.sanitizer(text) == {"errors": errors, "first": first}
 
 
+WITH_OPTIONS = """tool=$1
+while [ "${{1#--}}" != "$1" ]; do shift; done
+"$@"; code=$?
+{say}; exit $code
+"""
+
+
 def sanitize(job: Job, monkeypatch: Any, tool: str, said: str) -> dict[str, Any]:
     """With a program that runs the tests, and then says this; of the other tools nothing bad."""
     bin_ = job.root / "bin"
     say = f"case $tool in *{tool}) cat {bin_}/said;; *) cat {bin_}/clean;; esac"
-    script(bin_, "compute-sanitizer", f'tool=$1; shift 3; "$@"; code=$?\n{say}; exit $code\n')
+    script(bin_, "compute-sanitizer", WITH_OPTIONS.format(say=say))
     (bin_ / "said").write_text(said)
     (bin_ / "clean").write_text(CLEAN)
     monkeypatch.setenv("PATH", f"{bin_}:{os.environ['PATH']}")
-    for name in steps.SANITIZED_FILES:
+    for name in device_tests.SANITIZED_FILES:
         put_tests(job, f"test_cuda_{name}.py", PASSES.format(kind="gpu-small"))
     return steps.sanitizer(job)
 
 
 def test_four_tools_find_nothing(job: Job, monkeypatch: Any) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 16)  # two halves of the tests
     found = sanitize(job, monkeypatch, "none", "")
-    assert found["passed"] and list(found["tools"]) == list(steps.TOOLS)
-    assert all(each["tests"]["tests"] == 3 for each in found["tools"].values())
+    assert found["passed"] and list(found["tools"]) == list(device_tests.TOOLS)
+    for each in found["tools"].values():
+        assert each["tests"]["tests"] == 3 and each["exits"] == [0, 0] and each["errors"] == 0
 
 
 @pytest.mark.parametrize("said", [RACES, "nothing\n"], ids=["errors", "no summary"])
@@ -247,8 +317,8 @@ def test_all_rows_are_measured(measured: Any) -> None:
     assert found["passed"] and found["copy"] == 3e12
     assert [row["row"] for row in found["rows"]] == ["a", "c"]
     assert [each["reached"] for each in found["targets"]] == ["not measured"] * 10
-    text = "\n".join(report.step("bench", {**found, "seconds": 1}))
-    assert "peer: none" in text and "reached: not measured" in text
+    text = "\n".join(report.step("bench", {**found, "seconds": 1, "no_peer": "no torch"}))
+    assert "no peer: no torch" in text and "peer: none" in text and "reached: not measured" in text
 
 
 def test_a_row_that_breaks_off_takes_no_other_with_it(measured: Any) -> None:
@@ -278,6 +348,16 @@ def test_rows_that_there_is_no_time_for(measured: Any, job: Job, monkeypatch: An
         "a": None,
         "d": "over the budget",
         "e": "over the budget",
+    }
+
+
+def test_a_row_that_hangs_takes_no_other_with_it(measured: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(steps, "ROW_SECONDS", 2.0)
+    found = measured("a", "d", "e")
+    assert {row["row"]: row.get("failed") for row in found["rows"]} == {
+        "a": None,
+        "d": "no end in sight: stopped",
+        "e": None,
     }
 
 
@@ -348,41 +428,84 @@ def tools(job: Job, monkeypatch: Any) -> Path:
     bin_ = job.root / "bin"
     for tool in ("ninja", "nvcc"):
         script(bin_, tool, "")
-    script(bin_, "cmake", 'echo "$@" >> $PYNET_SAID\n[ $1 != --build ] || touch $2/_cuda.so\n')
+    made = "for m in $MODULES; do touch $2/$m; done\n"
+    script(bin_, "cmake", f'echo "$@" >> $PYNET_SAID\n[ $1 != --build ] || {made}')
     monkeypatch.setenv("PYNET_SAID", str(job.root / "said"))
+    monkeypatch.setenv("MODULES", "_core.so")
     monkeypatch.setenv("PATH", f"{bin_}:{os.environ['PATH']}")
-    monkeypatch.setattr(steps, "hash_of", lambda root: (root / "hash").read_text())
+    for name in ("hash_of", "hash_of_build"):
+        monkeypatch.setattr(f"gpucheck.job.{name}", lambda root: (root / "hash").read_text())
     (job.root / "hash").write_text("1")
     (job.root / "pynet").mkdir()
-    (job.root / "pynet" / "__init__.py").write_text("")
-    (job.root / "pynet" / "_core.py").write_text("")
+    for name in ("__init__", "_cuda", "_core"):  # Python's, as the compiler makes none
+        (job.root / "pynet" / f"{name}.py").write_text("")
     (job.folder / "build").mkdir(parents=True)
+    monkeypatch.setattr(build, "imports", lambda job: None)
     job.installed = False
     return bin_
 
 
 def test_what_is_built_is_for_this_gpu(job: Job, tools: Path) -> None:
-    (job.root / "pynet" / "_cuda.py").write_text("")
     shutil.copy(job.root / "pynet" / "_cuda.py", job.root / "pynet" / "_cuda.so")  # left out
-    script(tools, "cmake", 'echo "$@" >> $PYNET_SAID\n')
-    assert steps.build(job) == {"passed": True, "target": "90a-real"}
+    assert steps.build(job) == {"passed": True, "target": "90a-real", "compiled": "now"}
     said = (job.root / "said").read_text()
     assert "-DPYNET_CUDA=ON -DPYNET_CUDA_ARCHITECTURES=90a-real" in said
-    assert (job.folder / "sources.txt").read_text() == "1"
+    assert job.built() == job.wanted("90a-real") and job.built()["sources"] == "1"
+    assert (job.package / "pynet" / "_core.so").exists()
     assert not (job.package / "pynet" / "_cuda.so").exists()
 
 
-def test_a_module_that_cannot_be_imported_is_not_built(job: Job, tools: Path) -> None:
-    (job.folder / "sources.txt").write_text("1")  # of a build before
+def test_what_was_built_before_is_taken(job: Job, tools: Path, monkeypatch: Any) -> None:
+    """On another machine too, which needs neither compiler nor pybind11 then."""
+    steps.build(job)
+    shutil.rmtree(job.folder / "build")
+    shutil.rmtree(job.package)
+    monkeypatch.setattr(build, "TOOLS", ("no-such-tool",))
+    (job.root / "pynet" / "__init__.py").write_text("new = True\n")
+    assert steps.build(job) == {"passed": True, "target": "90a-real", "compiled": "before"}
+    assert (job.package / "pynet" / "_core.so").exists()
+    assert "new" in (job.package / "pynet" / "__init__.py").read_text()
+
+
+@pytest.mark.parametrize("change", ["sources", "target", "import"])
+def test_what_does_not_fit_is_built_anew(
+    job: Job, tools: Path, monkeypatch: Any, change: str
+) -> None:
+    steps.build(job)
+    if change == "sources":
+        (job.root / "hash").write_text("2")
+    if change == "target":
+        job.gpu = {"compute_capability": [8, 0]}
+    if change == "import":  # a library that this machine has not, the first time
+        answers = iter(["GLIBC_2.99", None])
+        monkeypatch.setattr(build, "imports", lambda job: next(answers))
+    assert steps.build(job)["compiled"] == "now"
+
+
+def test_a_module_that_cannot_be_imported_is_not_built(
+    job: Job, tools: Path, monkeypatch: Any
+) -> None:
+    steps.build(job)
+    (job.root / "hash").write_text("2")
+    monkeypatch.setattr(build, "imports", lambda job: "ImportError: no")
     with pytest.raises(Failed, match="import: ImportError"):
         steps.build(job)
-    assert not (job.folder / "sources.txt").exists()
+    assert job.built() == {}
+
+
+def test_what_the_compiler_says_is_told(job: Job, tools: Path) -> None:
+    said = "echo compiling; echo gemm.cu: error: no such thing; echo ninja: stopped"
+    script(tools, "cmake", f"[ $1 != --build ] || {{ {said}; exit 1; }}\n")
+    with pytest.raises(Failed, match="^compile: gemm.cu: error: no such thing$"):
+        steps.build(job)
 
 
 @pytest.mark.parametrize("tool", ["cmake", "ninja", "nvcc"])
 def test_a_tool_that_is_missing(job: Job, monkeypatch: Any, tool: str) -> None:
     for name in {"cmake", "ninja", "nvcc"} - {tool}:
         script(job.root / "bin", name, "")
+    monkeypatch.setattr(Job, "wanted", lambda self, target: {})
+    monkeypatch.setattr(Job, "built", lambda self: {"none": "yet"})
     monkeypatch.setenv("PATH", str(job.root / "bin"))
     with pytest.raises(Failed, match=f"^{tool} is not on PATH"):
         steps.build(job)

@@ -38,11 +38,24 @@ def sources(root: Path) -> list[Path]:
 
 def hash_of(root: Path) -> str:
     """Of those files, by their places in the checkout."""
+    return _hash(root, sources(root.resolve()))
+
+
+def hash_of_build(root: Path) -> str:
+    """Of all that the core and the CUDA module are compiled from, and how."""
+    found = [root / "CMakeLists.txt", root / "pyproject.toml"]
+    for folder in ("cmake", "csrc"):
+        found += [path for path in (root / folder).rglob("*") if path.is_file()]
+    return _hash(root, sorted(path.resolve() for path in found))
+
+
+def _hash(root: Path, paths: list[Path]) -> str:
+    """The same wherever the checkout lies, and however its lines end."""
     root = root.resolve()
     sum_ = hashlib.sha256()
-    for path in sources(root):
+    for path in paths:
         sum_.update(path.relative_to(root).as_posix().encode() + b"\0")
-        sum_.update(path.read_bytes() + b"\0")
+        sum_.update(path.read_bytes().replace(b"\r\n", b"\n") + b"\0")
     return sum_.hexdigest()
 
 

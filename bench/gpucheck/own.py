@@ -54,7 +54,7 @@ class Own:
             return self._copy(i["x"])
         if op == "gemm":
             flags = (bool(s["trans_a"]), bool(s["trans_b"]))
-            C = self._zeros((s["M"], s["N"]))
+            C = self._unwritten((s["M"], s["N"]))
             return lambda: ops.gemm(i["A"], i["B"], None, *flags, 1.0, 0.0, False, C)
         if op in ("conv2d", "conv2d_dx", "conv2d_dW"):
             return self._convolution(op, s, i)
@@ -74,8 +74,12 @@ class Own:
     def _zeros(self, shape: tuple[int, ...]) -> Any:
         return self.put(np.zeros(shape, np.float32))
 
+    def _unwritten(self, shape: tuple[int, ...]) -> Any:
+        """For a result: what nobody writes is seen."""
+        return self.put(np.full(shape, np.nan, np.float32))
+
     def _copy(self, x: Any) -> Callable[[], Any]:
-        y = self._zeros(x.shape)
+        y = self._unwritten(x.shape)
 
         def copy() -> Any:
             y[...] = x
@@ -87,7 +91,7 @@ class Own:
         way: dict[str, Any] = {name: s[name] for name in ("stride", "pad", "dilation", "groups")}
         of_x, of_W, of_y = conv_sides(s)
         x, W, dout = i["x"], i["W"], i["dout"]
-        way["out"] = self._zeros({"conv2d": of_y, "conv2d_dx": of_x, "conv2d_dW": of_W}[op])
+        way["out"] = self._unwritten({"conv2d": of_y, "conv2d_dx": of_x, "conv2d_dW": of_W}[op])
         return {
             "conv2d": lambda: ops.conv2d(x, W, **way),
             "conv2d_dx": lambda: ops.conv2d_dx(dout, W, of_x, **way),
@@ -96,7 +100,7 @@ class Own:
 
     def _batch_norm(self, op: str, i: dict[str, Any]) -> Callable[[], Any]:
         x, dout, gamma, beta = i["x"], i["dout"], i["gamma"], i["beta"]
-        out = self._zeros(x.shape)
+        out = self._unwritten(x.shape)
         if op == "batch_norm_relu":
             running = self._zeros(gamma.shape), self._zeros(gamma.shape)
             return lambda: ops.batch_norm(x, gamma, beta, *running, relu=True, out=out)[0]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from typing import Any
-from xml.etree import ElementTree
 
 import cuda_registers
 
-NAMED = 20  # tests that are named in the evidence
+NAMED = 40  # tests that are named in the evidence
+SLOWEST = 5
+WORSE = {"passed": 1, "skipped": 2, "failed": 3}
 COUNTED = ("HGMMA", "HMMA", "FFMA", "LDL", "STL")
 MANY_FFMA = 32  # from so many on a kernel counts as one of products
 
@@ -19,28 +21,42 @@ FUNCTION = re.compile(r"^\s*Function : (\S+)")
 INSTRUCTION = re.compile(r"^\s*/\*[0-9a-f]+\*/\s+(?:@!?U?P\w+\s+)?([A-Z][A-Z0-9]*)")
 
 
-def junit(text: str) -> dict[str, Any]:
-    """Counts of a report of pytest's, and what failed or was skipped; zeros for no report."""
-    counts: dict[str, Any] = {"tests": 0, "failures": 0, "skipped": 0, "names": []}
-    if not text:
-        return counts
-    for case in ElementTree.fromstring(text).iter("testcase"):
-        counts["tests"] += 1
-        kinds = {child.tag for child in case}
-        if kinds & {"failure", "error"}:
-            counts["failures"] += 1
-        elif "skipped" in kinds:
-            counts["skipped"] += 1
-        else:
-            continue
-        if len(counts["names"]) < NAMED:
-            counts["names"].append(f"{case.get('classname')}::{case.get('name')}")
-    return counts
+def outcomes(text: str) -> dict[str, Any]:
+    """Counts of what outcomes.py wrote, and what failed or was skipped, with its reason.
+
+    `collected` tests were there to be run. A line that broke off is none.
+    """
+    lines = [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+    worst: dict[str, dict[str, Any]] = {}  # of the phases of a test
+    for line in lines:
+        if "test" in line and WORSE[line["outcome"]] >= WORSE.get(
+            worst.get(line["test"], {}).get("outcome", ""), 0
+        ):
+            worst[line["test"]] = line
+    of = Counter(line["outcome"] for line in worst.values())
+    wrong = [line for line in worst.values() if line["outcome"] != "passed"]
+    slow = sorted(worst.values(), key=lambda line: -line.get("seconds", 0.0))[:SLOWEST]
+    return {
+        "collected": max((line.get("collected", 0) for line in lines), default=0),
+        "tests": len(worst),
+        "failures": of["failed"],
+        "skipped": of["skipped"],
+        "names": [f"{line['test']}: {line.get('why', '')}" for line in wrong[:NAMED]],
+        "slowest": [f"{line['test']}: {line.get('seconds', 0.0):.1f} s" for line in slow],
+    }
+
+
+def added(parts: list[dict[str, Any]]) -> dict[str, Any]:
+    """Of several parts of the tests."""
+    numbers = ("collected", "tests", "failures", "skipped")
+    whole: dict[str, Any] = {kind: sum(part[kind] for part in parts) for kind in numbers}
+    return {**whole, "names": [name for part in parts for name in part["names"]][:NAMED]}
 
 
 def all_passed(found: dict[str, Any]) -> bool:
-    """A skip is a failure, and so are no tests at all."""
-    return found["tests"] > 0 and found["failures"] == 0 and found["skipped"] == 0
+    """A skip is a failure, and so are no tests at all, or some that were not run."""
+    ran = 0 < found["tests"] == found["collected"]
+    return ran and found["failures"] == 0 and found["skipped"] == 0
 
 
 def sanitizer(text: str) -> dict[str, Any]:

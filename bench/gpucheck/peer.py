@@ -55,7 +55,8 @@ class Torch:
         self.device = torch.device(device)
         torch.backends.cuda.matmul.allow_tf32 = False
         torch.backends.cudnn.allow_tf32 = False
-        torch.backends.cudnn.benchmark = True  # the fastest of its algorithms
+        torch.backends.cudnn.benchmark = True  # the fastest of its algorithms,
+        torch.backends.cudnn.benchmark_limit = 0  # of all, not of the ten it thinks best of
         self.clock: Clock = HostClock(self.wait)
         if events:
             self.clock = Events(torch.cuda.current_stream().cuda_stream)

@@ -6,10 +6,13 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 GRACE = 3.0  # seconds between the request to end and the end
+END = 10.0  # and for that, as a process may hang in the driver
+LOOK = 0.5  # and between two looks at a command that runs
 
 
 class OverBudget(Exception):
@@ -18,6 +21,10 @@ class OverBudget(Exception):
     def __init__(self, text: str) -> None:
         super().__init__("over its budget")
         self.text = text
+
+
+class Stuck(Exception):
+    """It was stopped because it made no progress."""
 
 
 class Running:
@@ -42,22 +49,27 @@ class Running:
     def text(self) -> str:
         return self.log.read_text("utf-8", "replace")
 
-    def wait(self, until: float) -> tuple[int, str]:
-        """The exit code and the output; OverBudget when the clock of `time.monotonic` says so."""
+    def wait(self, until: float, is_stuck: Callable[[], bool] | None = None) -> tuple[int, str]:
+        """The exit code and the output.
+
+        OverBudget when the clock of `time.monotonic` says so, Stuck when `is_stuck` does.
+        """
         try:
-            code = self._process.wait(max(0.0, until - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            raise OverBudget(self.text()) from None
+            while (left := until - time.monotonic()) > 0:
+                with suppress(subprocess.TimeoutExpired):
+                    return self._process.wait(min(left, LOOK)), self.text()
+                if is_stuck is not None and is_stuck():
+                    raise Stuck
+            raise OverBudget(self.text())
         finally:
             self.stop()
-        return code, self.text()
 
     def stop(self) -> None:
         """End it and what it started, if anything of that still runs."""
         if self._stopped:
             return
         self._stopped = True  # its number may soon be another's
-        for number, wait in ((signal.SIGTERM, GRACE), (signal.SIGKILL, None)):
+        for number, wait in ((signal.SIGTERM, GRACE), (signal.SIGKILL, END)):
             try:
                 os.killpg(self._process.pid, number)
             except (ProcessLookupError, PermissionError):

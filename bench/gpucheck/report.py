@@ -39,21 +39,32 @@ def target(said: dict[str, Any]) -> str:
     return f"{said['what']:<58} {wanted}  {figures}  {rows:>14}  reached: {said['reached']}"
 
 
+def tests(found: Found) -> list[str]:
+    """How many tests ran, and what became of those that did not pass."""
+    counts = ", ".join(f"{found[kind]} {kind}" for kind in ("tests", "failures", "skipped"))
+    lines = [f"{counts} of {found['collected']}"]
+    lines += [f"  {name}" for name in found["names"]]
+    return lines + [f"  slow: {name}" for name in found.get("slowest", [])]
+
+
 def step(name: str, found: Found) -> list[str]:
     """What a step found, in lines."""
     lines = [f"{name}: {'passed' if found['passed'] else 'FAILED'}, {found['seconds']} s"]
-    if "why" in found:
-        lines[0] += f": {found['why']}"
-    if "tests" in found:
-        counts = (f"{found[kind]} {kind}" for kind in ("tests", "failures", "skipped"))
-        lines += [f"  {', '.join(counts)}", *(f"  {test}" for test in found["names"])]
+    for why in (found.get("why"), found.get("stopped"), found.get("compiled")):
+        lines[0] += f": {why}" if why else ""
+    if "names" in found:
+        lines += [f"  {line}" for line in tests(found)]
     for tool, said in found.get("tools", {}).items():
-        count = said.get("tests", {}).get("tests", 0)
-        words = said.get("stopped") or f"{said['errors']} errors in {count} tests"
-        lines += [f"  {tool}: {words}", *(f"    {line}" for line in said["first"])]
+        lines.append(f"  {tool}: {said['errors']} errors, exit codes {said['exits']}")
+        lines[-1] += f", {said['stopped']}" if "stopped" in said else ""
+        lines += [f"    {line}" for line in (*said["first"], *tests(said["tests"]))]
     if "targets" in found:
         lines += [f"  {text(row)}" for row in found["rows"]]
         lines += [f"  {target(each)}" for each in found["targets"]]
+        lines += [f"  no peer: {found['no_peer']}"] if "no_peer" in found else []
+    if name == "ladder":
+        best = {row["size"]: row["gflops"] for row in found.get("rows", [])}
+        lines += [f"  {size}: {speed:.0f} GFLOP/s" for size, speed in best.items()]
     if "instructions" in found:
         counts = (f"{count} {kind}" for kind, count in found["instructions"].items())
         lines.append(f"  {found['kernels']} kernels: {', '.join(counts)}")

@@ -4,7 +4,9 @@
     python -m pynet.gpucheck --only build test   some steps: others of the same sources stand
     python -m pynet.gpucheck --only bench --rows gemm/tf32x3
     python -m pynet.gpucheck --installed         with the pynet that is installed
+    python -m pynet.gpucheck --prebuild 9.0      without a GPU: only compile, for one of this kind
     python -m pynet.gpucheck --status            whether the sources changed since
+    python -m pynet.gpucheck --table             what is recorded, as a page in Markdown
 
 Writes gpu-evidence.json. A step that is over its share of the time is stopped and has failed.
 Exit status: 0 all chosen steps passed, 1 a step failed, 2 wrong arguments, 3 no GPU here, 4 no
@@ -23,18 +25,21 @@ import signal
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from gpucheck import driver, evidence, report
-from gpucheck.process import OverBudget
-from gpucheck.steps import STEPS, Failed, Job, Result
+from gpucheck import driver, evidence, page, report
+from gpucheck.job import Failed, Job, Result
+from gpucheck.process import OverBudget, last_line
+from gpucheck.steps import STEPS
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 590.0
+BUILD_MOST = 0.75  # of the time: without it there is nothing to be checked
 NO_GPU = 3
 
 
@@ -51,8 +56,18 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--installed", action="store_true", help="no build: the installed pynet")
     parser.add_argument("--evidence", type=Path, default=ROOT / evidence.NAME, metavar="FILE")
+    parser.add_argument(
+        "--prebuild", type=capability, metavar="X.Y", help="the GPU's compute capability"
+    )
     parser.add_argument("--status", action="store_true", help="only say what is recorded")
+    parser.add_argument("--table", action="store_true", help="only print what is recorded")
     return parser.parse_args(argv)
+
+
+def capability(text: str) -> list[int]:
+    if re.fullmatch(r"\d+\.\d", text) is None:
+        raise argparse.ArgumentTypeError(f"expected a compute capability like 9.0, got {text!r}")
+    return [int(number) for number in text.split(".")]
 
 
 def chosen(args: argparse.Namespace) -> list[str]:
@@ -60,14 +75,14 @@ def chosen(args: argparse.Namespace) -> list[str]:
     return [name for name in names if not (args.installed and name == "build")]
 
 
-def limits(names: Sequence[str], seconds: float) -> dict[str, float]:
-    """When each step has to be done, in seconds from the beginning: what one leaves, others get."""
-    whole = sum(STEPS[name][1] for name in names)
-    ends, passed = {}, 0.0
-    for name in names:
-        passed += STEPS[name][1]
-        ends[name] = seconds * passed / whole
-    return ends
+def limit(name: str, behind: Sequence[str], left: float) -> float:
+    """Seconds for a step, of those that are left: its share, or for the build what it needs.
+
+    `behind`: the steps after it. What one leaves, they get.
+    """
+    if name == "build":
+        return left * BUILD_MOST
+    return left * STEPS[name][1] / sum(STEPS[each][1] for each in (name, *behind))
 
 
 def step(name: str, job: Job) -> Result:
@@ -77,25 +92,37 @@ def step(name: str, job: Job) -> Result:
         found = STEPS[name][0](job)
     except Failed as error:
         found = {"passed": False, "why": str(error)}
-    except OverBudget:
-        found = {"passed": False, "why": "over its share of the time: stopped"}
+    except OverBudget as over:
+        said = last_line(over.text)
+        found = {"passed": False, "why": f"over its share of the time: stopped after: {said}"}
+    except Exception as error:  # the steps behind it are no worse for it
+        traceback.print_exc()
+        found = {"passed": False, "why": f"{type(error).__name__}: {error}"}
     found = json.loads(json.dumps(found).replace(str(job.root), "."))  # the same on any machine
     return {**found, "seconds": round(time.monotonic() - begin, 1)}
 
 
 def prepare() -> None:
-    """End as after Ctrl-C when asked to, and find CUDA's programs in their usual folder."""
+    """End as after Ctrl-C when asked to, and find programs in their usual folders too."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    if shutil.which("nvcc") is None:
-        folders = sorted(Path("/usr/local").glob("cuda*/bin"))
-        os.environ["PATH"] = os.pathsep.join([*map(str, folders[-1:]), os.environ["PATH"]])
+    places = [Path(sys.executable).parent]  # cmake and ninja may be packages of this Python
+    known = [Path(os.environ[name]) for name in ("CUDA_HOME", "CUDA_PATH") if name in os.environ]
+    nvcc = shutil.which("nvcc")
+    known += [Path(nvcc).resolve().parents[1]] if nvcc else []
+    for toolkit in (*known, *sorted(Path("/usr/local").glob("cuda*"), reverse=True)):
+        places += [toolkit / "bin", toolkit / "compute-sanitizer"]
+    there = [str(place) for place in places if place.is_dir()]
+    os.environ["PATH"] = os.pathsep.join([os.environ.get("PATH", ""), *dict.fromkeys(there)])
 
 
 def first_line(*command: str) -> str | None:
     """Of what a program says, or None where it is not there."""
     if shutil.which(command[0]) is None:
         return None
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=20)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
     return done.stdout.strip().splitlines()[-1] if done.stdout.strip() else None
 
 
@@ -115,11 +142,27 @@ def about(gpu: dict[str, Any]) -> evidence.Evidence:
     }
 
 
+def prebuild(args: argparse.Namespace) -> int:
+    """Compile here what a machine with a GPU then takes as it is: the folder `modules`."""
+    prepare()
+    job = Job(ROOT, {"compute_capability": args.prebuild}, until=time.monotonic() + 3600)
+    found = step("build", job)
+    print("\n".join(report.step("build", found)))
+    if found["passed"]:
+        print(f"  in {job.modules.relative_to(ROOT)}")
+    return 0 if found["passed"] else 1
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse(argv)
     if args.status:
         print(evidence.status(args.evidence, ROOT))
         return 0
+    if args.table:
+        print(page.text(evidence.read(args.evidence), ROOT))
+        return 0
+    if args.prebuild:
+        return prebuild(args)
     try:
         gpu = driver.find()
     except driver.NoGpu as why:
@@ -132,9 +175,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     before = evidence.standing(evidence.read(args.evidence), record)
     measured = before.get("bench", {}).get("rows", [])
     job = Job(ROOT, gpu, args.installed, tuple(args.rows), measured)
-    for name, end in limits(names, args.seconds).items():
-        job.until = begin + end
-        left = job.until - time.monotonic()
+    for place, name in enumerate(names):
+        left = limit(name, names[place + 1 :], begin + args.seconds - time.monotonic())
+        job.until = time.monotonic() + left
         print(f"[{time.monotonic() - begin:4.0f} s] {name}, at most {left:.0f} s", flush=True)
         record["steps"][name] = step(name, job)
         print("\n".join(report.step(name, record["steps"][name])), flush=True)

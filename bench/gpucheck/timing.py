@@ -42,7 +42,7 @@ class Contender(NamedTuple):
 
 def calls_in(one: Contender, seconds: float) -> int:
     """Warm up, and return how many calls fill a sample."""
-    one.clock.seconds(one.call, 2)
+    one.clock.seconds(one.call, 2)  # memory is taken, algorithms are tried, kernels loaded
     each = one.clock.seconds(one.call, 1)
     if each < seconds / 10:  # too short to be measured alone
         few = max(2, min(MOST_CALLS, round(seconds / 5 / max(each, 1e-7))))
