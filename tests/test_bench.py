@@ -87,6 +87,7 @@ def test_agreement() -> None:
     assert ratios.agree([1.0, 100.0], [1.5, 100.0], 1e-3) == 0.005
     assert ratios.agree([1.0], [1.0, 2.0], 1.0) == math.inf
     assert ratios.agree([math.nan], [1.0], 1.0) is not None
+    assert ratios.agree([1.0, math.nan], [1.0, 1.0], 1.0) is not None  # wherever it is
 
 
 def test_flops_of_the_two_layer_net() -> None:

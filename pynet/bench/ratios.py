@@ -78,6 +78,8 @@ def agree(ours: Sequence[float], theirs: Sequence[float], tolerance: float) -> f
     """The largest difference relative to the largest value, or None if within the tolerance."""
     if len(ours) != len(theirs):
         return math.inf
+    if any(map(math.isnan, (*ours, *theirs))):  # max() passes over what is not a number
+        return math.nan
     largest = max(map(abs, theirs), default=0.0)
     error = max((abs(a - b) for a, b in zip(ours, theirs)), default=0.0) / (largest or 1.0)
-    return None if error <= tolerance else error  # NaN is no agreement
+    return None if error <= tolerance else error
