@@ -103,9 +103,39 @@ def test_a_training(device: Any, monkeypatch: Any) -> None:
     for seed in seeds:
         assert seed.seconds > 0 and seed.accuracies[-1] >= 0.99 and len(seed.accuracies) < 30
         assert all(accuracy < 0.99 for accuracy in seed.accuracies[:-1])
-    found = measure.trainings(seeds)
+    assert not measure.trainings(seeds, 3)["reached"]  # there was no time for the third
+    found = measure.trainings(seeds, 2)
     assert found["reached"] and math.isclose(sum(found["each"]) / 2, found["seconds"])
     assert len(mnist.train(own, work, data, 0, epochs=1).accuracies) == 1
+
+
+def test_a_result_that_nobody_wrote_is_seen(
+    bench: measure.Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def written_but_for_one(work: Kernel, inputs: dict[str, Any]) -> Any:
+        y = bench.own._unwritten((4, 5))
+        y[1:] = 1.0
+        return lambda: y
+
+    monkeypatch.setattr(bench.own, "kernel", written_but_for_one)
+    found = bench.row(tiny(TABLE["pass/adam_update"]))
+    assert found["failed"] == "differs from pynet by nan"
+
+
+def test_an_error_of_a_row_is_told(bench: measure.Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of this row alone, unless the process has lost the GPU."""
+    for error, lost in ((ValueError("no room"), False), (RuntimeError("CUDA error: 700"), True)):
+
+        def fail(*_: Any, error: Exception = error) -> Any:
+            raise error
+
+        monkeypatch.setattr(bench.own, "kernel", fail)
+        if lost:
+            with pytest.raises(RuntimeError):
+                measure.measured(bench, "pass/adam_update")
+        else:
+            found = measure.measured(bench, "pass/adam_update")
+            assert found == {"row": "pass/adam_update", "failed": "ValueError: no room"}
 
 
 def test_images_are_moved(device: Any) -> None:
