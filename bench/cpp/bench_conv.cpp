@@ -57,7 +57,8 @@ void conv2d(benchmark::State& state) {
 
 void conv2d_dx(benchmark::State& state) {
   Layer l(state);
-  const Conv2dDxArgs<float> args{l.x.data(), l.y.data(), l.W.data(), l.s, Grad::Write, winograd()};
+  const Conv2dDxArgs<float> args{l.x.data(),  l.y.data(), l.W.data(), l.s,
+                                 Grad::Write, winograd(), nullptr};
   measure(state, l, [&] { launch(kernels().conv2d_dx, args); });
 }
 

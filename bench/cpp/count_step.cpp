@@ -105,7 +105,8 @@ int main(int argc, char** argv) {
           BatchNormBackwardArgs<float>{da, dgamma, dbeta, dz, z, gamma, mean, std, N, FN, H * H,
                                        true, Grad::Write, nullptr});
   counted("conv2d_dW", k.conv2d_dW, Conv2dDwArgs<float>{dW, da, x, conv, winograd()});
-  counted("conv2d_dx", k.conv2d_dx, Conv2dDxArgs<float>{dx, da, W, conv, Grad::Write, winograd()});
+  counted("conv2d_dx", k.conv2d_dx,
+          Conv2dDxArgs<float>{dx, da, W, conv, Grad::Write, winograd(), nullptr});
   const UpdateArgs<float> update{W2, dW2, s, r, nullptr, W2.size(), &numbers};
   counted("sgd_update", k.sgd_update, update);
   counted("momentum_update", k.momentum_update, update);

@@ -211,17 +211,20 @@ struct Contributions {
 template <class T>
 struct ImageStore {
   T* dx;
+  const T* y;  // or null
   GroupShape g;
   bool add;
   __device__ ImageStore part(index_t group) const {
-    return {dx + group * g.C * g.s.H * g.s.W, g, add};
+    const index_t before = group * g.C * g.s.H * g.s.W;
+    return {dx + before, y ? y + before : nullptr, g, add};
   }
   __device__ void put(index_t c, index_t n, T sum) const {
     const index_t pixels = g.s.H * g.s.W;
     const std::uint32_t line = g.by_W.quotient(static_cast<std::uint32_t>(n));
     const index_t image = g.by_H.quotient(line);
-    T* place = dx + image * g.s.C * pixels + c * pixels + (n - image * pixels);
-    *place = add ? *place + sum : sum;
+    const index_t at = image * g.s.C * pixels + c * pixels + (n - image * pixels);
+    if (y) sum = through_relu<T>(sum, y[at]);
+    dx[at] = add ? dx[at] + sum : sum;
   }
 };
 
@@ -238,8 +241,8 @@ void conv2d_dx_run(const Conv2dDxArgs<T>& args, const Tile& tile) {
   if (args.grad == Grad::Skip || run_winograd("conv2d_dx", args, tile.shared)) return;
   const GroupShape g("conv2d_dx", args.s);
   run_product<T>("conv2d_dx", dx_shape(args.s), FiltersOfChannels<T>{args.W, g},
-                 Contributions<T>{args.dout, g}, ImageStore<T>{args.dx, g, args.grad == Grad::Add},
-                 tile.shared);
+                 Contributions<T>{args.dout, g},
+                 ImageStore<T>{args.dx, args.y, g, args.grad == Grad::Add}, tile.shared);
 }
 
 // --- the filters' gradient -----------------------------------------------------------------------

@@ -1,4 +1,5 @@
-// Matrix product: C = alpha * op(A) op(B) + beta * C + bias, then ReLU.
+// Matrix product: C = alpha * op(A) op(B) + beta * C + bias, then ReLU; of a gradient what a ReLU
+// lets through.
 #include "cuda/lane.h"
 #include "cuda/product.h"
 #include "cuda/product_wgmma.h"
@@ -9,12 +10,12 @@ namespace {
 template <class T>
 struct ProductStore {
   T* C;
-  const T* bias;
+  const T *bias, *y;
   index_t row_step, batch;
   T alpha, beta;
   bool relu;
   __device__ ProductStore part(index_t i) const {
-    return {C + i * batch, bias, row_step, batch, alpha, beta, relu};
+    return {C + i * batch, bias, y ? y + i * batch : nullptr, row_step, batch, alpha, beta, relu};
   }
   __device__ void put(index_t m, index_t n, T sum) const {
     T* place = C + m * row_step + n;
@@ -40,11 +41,12 @@ struct ProductStore {
       place[1] = pair.lane[1];
     }
   }
-  __device__ T finished(T sum, const T* before, index_t n) const {
+  __device__ T finished(T sum, const T* place, index_t n) const {
     T c = alpha * sum;
-    if (beta != 0) c += beta * *before;
+    if (beta != 0) c += beta * *place;
     if (bias) c += bias[n];
-    return relu ? relu_of<T>(c) : c;
+    if (relu) c = relu_of<T>(c);
+    return y ? through_relu<T>(c, y[place - C]) : c;
   }
 };
 
@@ -66,8 +68,8 @@ template <class T>
 void gemm_run(const GemmArgs<T>& args, const Tile& tile) {
   const MatrixLines<T> A{args.A, args.A_row, args.A_col, args.A_batch};
   const MatrixLines<T> B{args.B, args.B_col, args.B_row, args.B_batch};
-  const ProductStore<T> C{args.C,     args.bias, args.C_row, args.C_batch,
-                          args.alpha, args.beta, args.relu};
+  const ProductStore<T> C{args.C,       args.bias,  args.y,    args.C_row,
+                          args.C_batch, args.alpha, args.beta, args.relu};
   if constexpr (sizeof(T) == 4) {
     const Precision digits = precision();
     const std::size_t packed = wgmma_scratch(shape_of(args), digits);

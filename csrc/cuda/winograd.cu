@@ -52,11 +52,11 @@ std::size_t winograd_scratch(const Conv2dDwArgs<float>& args) {
 
 bool run_winograd(const char* op, const Conv2dArgs<float>& args, void* scratch) {
   return run_maps(op, args.winograd, args.s, forward_tiles, args.x, args.W, false,
-                  {args.y, args.b, args.relu, false}, scratch);
+                  {args.y, args.b, args.relu, false, nullptr}, scratch);
 }
 bool run_winograd(const char* op, const Conv2dDxArgs<float>& args, void* scratch) {
   return run_maps(op, args.winograd, args.s, backward_tiles, args.dout, args.W, true,
-                  {args.dx, nullptr, false, args.grad == Grad::Add}, scratch);
+                  {args.dx, nullptr, false, args.grad == Grad::Add, args.y}, scratch);
 }
 bool run_winograd(const char* op, const Conv2dDwArgs<float>& args, void* scratch) {
   if (way_now(args.winograd, args.s, forward_tiles, false) == WinogradWay::Direct) return false;

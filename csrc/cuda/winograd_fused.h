@@ -113,25 +113,16 @@ PYNET_INLINE void put_tile(const float (&out)[2][2], const TileGrid& g, const Ti
     if (h >= g.y.outputs) continue;
     Pack<float, 2> pack;
     PYNET_UNROLL
-    for (int j = 0; j < 2; ++j) {
-      const float value = end.bias ? out[i][j] + bias : out[i][j];
-      pack.lane[j] = end.relu ? relu_of<float>(value) : value;
-    }
+    for (int j = 0; j < 2; ++j) pack.lane[j] = end.finished(out[i][j], bias);
     float* place = map + h * g.x.outputs + at.x;
     if (pairs) {
-      if (at.x < g.x.outputs) {
-        const Pack<float, 2> old = end.add ? load_pack<2>(place) : Pack<float, 2>{};
-        pack.lane[0] = end.add ? old.lane[0] + pack.lane[0] : pack.lane[0];
-        pack.lane[1] = end.add ? old.lane[1] + pack.lane[1] : pack.lane[1];
-        store_pack<2>(place, pack);
-      }
+      if (at.x < g.x.outputs) end.put(place, pack);
       continue;
     }
     PYNET_UNROLL
     for (int j = 0; j < 2; ++j) {
       if (at.x + j * g.x.dilation >= g.x.outputs) continue;
-      float* one = place + j * g.x.dilation;
-      *one = end.add ? *one + pack.lane[j] : pack.lane[j];
+      end.put(place + j * g.x.dilation, Pack<float, 1>{pack.lane[j]});
     }
   }
 }
@@ -216,7 +207,8 @@ inline void winograd_fused(const char* op, const WinogradShape& s, const float* 
   float* U = static_cast<float*>(scratch);
   transform_filters<2>(op, W, s.M, s.C, turned, U);
   const index_t blocks = fused_blocks(s);
-  const bool pairs = s.x.dilation == 1 && s.x.outputs % 2 == 0 && is_aligned(end.y, 2);
+  const bool pairs =
+      s.x.dilation == 1 && s.x.outputs % 2 == 0 && is_aligned(end.y, 2) && is_aligned(end.mask, 2);
   launch(op, winograd_fused_kernel, dim3(static_cast<unsigned>(blocks)), FusedTile::kThreads,
          TileGrid(s.C, s.y, s.x), TileGrid(s.M, s.y, s.x), s.tiles(), images,
          static_cast<const float*>(U), pairs, end);

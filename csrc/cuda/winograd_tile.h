@@ -88,6 +88,29 @@ struct OutputEnd {
   float* y;
   const float* bias;  // or null
   bool relu, add;
+  const float* mask;  // like y, or null: outputs count as 0 where it is <= 0
+
+  PYNET_INLINE float finished(float value, float b) const {
+    if (bias) value += b;
+    return relu ? relu_of<float>(value) : value;
+  }
+  // W neighbours, finished, to `place`.
+  template <int W>
+  PYNET_INLINE void put(float* place, Pack<float, W> pack) const {
+    if (mask) {
+      const auto let_through = load_pack<W>(mask + (place - y));
+      PYNET_UNROLL
+      for (int k = 0; k < W; ++k) {
+        pack.lane[k] = through_relu<float>(pack.lane[k], let_through.lane[k]);
+      }
+    }
+    if (add) {
+      const auto before = load_pack<W>(place);
+      PYNET_UNROLL
+      for (int k = 0; k < W; ++k) pack.lane[k] = before.lane[k] + pack.lane[k];
+    }
+    store_pack(place, pack);
+  }
 };
 
 // Tiles of Y to the maps, in stores of W pixels.
@@ -102,11 +125,9 @@ void transform_outputs(const char* op, const float* Y, index_t line, const TileG
     const float* from = Y + m * line + tile;
     const float bias = end.bias ? end.bias[m] : 0.0f;
     float out[4][4];
-    transform_tile<Transform>([&](int i, int j) { return from[(i * 6 + j) * g.channels * line]; },
-                              [&](int i, int j, float value) {
-                                if (end.bias) value += bias;
-                                out[i][j] = end.relu ? relu_of<float>(value) : value;
-                              });
+    transform_tile<Transform>(
+        [&](int i, int j) { return from[(i * 6 + j) * g.channels * line]; },
+        [&](int i, int j, float value) { out[i][j] = end.finished(value, bias); });
     float* map = end.y + (at.image * g.channels + m) * g.y.outputs * g.x.outputs;
     PYNET_UNROLL
     for (int i = 0; i < 4; ++i) {
@@ -115,14 +136,10 @@ void transform_outputs(const char* op, const float* Y, index_t line, const TileG
       for (int j = 0; j < 4; j += W) {
         const index_t w = at.x + j * g.x.dilation;
         if (h >= g.y.outputs || w >= g.x.outputs) continue;
-        float* place = map + h * g.x.outputs + w;
         Pack<float, W> pack;
-        if (end.add) pack = load_pack<W>(place);
         PYNET_UNROLL
-        for (int k = 0; k < W; ++k) {
-          pack.lane[k] = end.add ? pack.lane[k] + out[i][j + k] : out[i][j + k];
-        }
-        store_pack<W>(place, pack);
+        for (int k = 0; k < W; ++k) pack.lane[k] = out[i][j + k];
+        end.put(map + h * g.x.outputs + w, pack);
       }
     }
   });
@@ -205,7 +222,8 @@ inline void winograd_maps(const char* op, const WinogradShape& s, const Winograd
   const MatrixLines<float> B{at.V, 1, line, s.C * line};
   const PointStore C{at.Y, line, s.M * line, false};
   const auto pixels_at_once = [&](int pixels) {
-    return s.x.dilation == 1 && s.x.outputs % pixels == 0 && is_aligned(end.y, pixels);
+    return s.x.dilation == 1 && s.x.outputs % pixels == 0 && is_aligned(end.y, pixels) &&
+           is_aligned(end.mask, pixels);
   };
   transform_filters<4>(op, W, s.M, s.C, turned, at.U);
   for (index_t i = 0; i < memory.chunks; ++i) {

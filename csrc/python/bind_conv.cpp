@@ -180,7 +180,7 @@ NdArray conv2d_dx(py::object dout_object, py::object W_object, py::object x_shap
     using T = decltype(zero);
     Array dx = call.output<T>("out", out, x_shape);
     run(kernels().conv2d_dx, Conv2dDxArgs<T>{dx.data<T>(), dout.data<T>(), W.data<T>(), s,
-                                             add ? Grad::Add : Grad::Write, winograd()});
+                                             add ? Grad::Add : Grad::Write, winograd(), nullptr});
     return dx.object();
   });
 }

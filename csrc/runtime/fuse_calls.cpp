@@ -35,6 +35,12 @@ bool take_relu_in(Calls& calls, Args* args, T* y, const ActivationArgs<T>* relu)
   return true;
 }
 
+// Whether C is n elements without a gap.
+template <class T>
+bool is_whole(const GemmArgs<T>& gemm, index_t n) {
+  return gemm.C_row == gemm.N && n == gemm.batch * gemm.M * gemm.N;
+}
+
 // One attempt at calls i and i + 1; true where call i now does both, *second where i + 1 does.
 template <class T>
 bool fuse_forward(Calls& calls, std::size_t i) {
@@ -48,8 +54,8 @@ bool fuse_forward(Calls& calls, std::size_t i) {
     return take_relu_in(calls, norm, norm->y, relu);
   }
   auto* gemm = match<GemmArgs, T>(calls, i, table.gemm);
-  if (!gemm || gemm->relu || relu->x != gemm->C || gemm->C_row != gemm->N ||
-      relu->n != gemm->batch * gemm->M * gemm->N || uses(calls, gemm->C) != 2) {
+  if (!gemm || gemm->relu || relu->x != gemm->C || !is_whole(*gemm, relu->n) ||
+      uses(calls, gemm->C) != 2) {
     return false;
   }
   gemm->C = relu->y;
@@ -112,6 +118,41 @@ bool fuse_pooling_backward(Calls& calls, std::size_t i) {
   return true;
 }
 
+// Whether products leave out of a gradient what a ReLU does not let through. On a GPU that is one
+// launch and one pass over the gradient less; on a CPU sums are stored in a dozen places, each of
+// which would have to know of it.
+#if defined(PYNET_CUDA_MODULE)
+constexpr bool kMasksGradients = true;
+#else
+constexpr bool kMasksGradients = false;
+#endif
+
+// The gradient of the input of a layer, then relu_backward of the ReLU in front of it. Nobody else
+// may look at the gradient.
+template <class T>
+bool fuse_relu_backward(Calls& calls, std::size_t i) {
+  const auto* relu = match<ActivationBackwardArgs, T>(calls, i + 1, kernels().relu_backward);
+  if (!kMasksGradients || !relu || uses(calls, relu->dout) != 2) return false;
+  if (auto* conv = match<Conv2dDxArgs, T>(calls, i, kernels().conv2d_dx)) {
+    if (conv->dx != relu->dout || conv->grad != Grad::Write || conv->y ||
+        relu->n != operand::image(conv->s)) {
+      return false;
+    }
+    conv->y = relu->y;
+    conv->dx = relu->dx;
+    conv->grad = relu->grad;
+    return true;
+  }
+  auto* gemm = match<GemmArgs, T>(calls, i, kernels().gemm);
+  if (!gemm || gemm->C != relu->dout || gemm->beta != 0 || gemm->y || !is_whole(*gemm, relu->n) ||
+      relu->grad != Grad::Write) {
+    return false;
+  }
+  gemm->y = relu->y;
+  gemm->C = relu->dx;
+  return true;
+}
+
 // relu_backward, then batch_norm_backward of the normalisation in front of it.
 template <class T>
 bool fuse_norm_backward(Calls& calls, std::size_t i) {
@@ -167,7 +208,7 @@ void join(Calls& calls, std::size_t i, std::size_t stays) {
 template <class T>
 bool fuse_once(Calls& calls, std::size_t i) {
   if (fuse_forward<T>(calls, i) || fuse_pooling_backward<T>(calls, i) ||
-      fuse_loss_with_gradient<T>(calls, i)) {
+      fuse_relu_backward<T>(calls, i) || fuse_loss_with_gradient<T>(calls, i)) {
     join(calls, i, i);
     return true;
   }

@@ -88,7 +88,7 @@ void who_is_taken() {
   const ConvShape one{100, 64, 56, 56, 64, 3, 3, 56, 56, 1, 1, 1, 1, 1, 1, 1};
   const auto takes = [](const ConvShape& s, bool wanted = true) {
     const Conv2dArgs<float> forward{nullptr, nullptr, nullptr, nullptr, s, false, wanted};
-    const Conv2dDxArgs<float> dx{nullptr, nullptr, nullptr, s, Grad::Write, wanted};
+    const Conv2dDxArgs<float> dx{nullptr, nullptr, nullptr, s, Grad::Write, wanted, nullptr};
     const Conv2dDwArgs<float> dW{nullptr, nullptr, nullptr, s, wanted};
     const bool taken = winograd_scratch(forward) > 0;
     EXPECT(taken == (winograd_scratch(dx) > 0) && taken == (winograd_scratch(dW) > 0));
@@ -182,12 +182,13 @@ template <bool FUSED>
 void maps(const ConvShape& s, index_t most) {
   const std::vector<float> x = numbers(s.N * s.C * s.H * s.W, 1), W = numbers(s.FN * s.C * 9, 2);
   const std::vector<float> dout = numbers(s.N * s.FN * s.OH * s.OW, 3), b = numbers(s.FN, 4);
+  const std::vector<float> mask = numbers(s.N * s.C * s.H * s.W, 5);
   std::vector<float> y(dout.size(), NAN), dx(x);
   std::vector<double> exact_y(y.size()), exact_dx(x.begin(), x.end());
   const std::size_t map = static_cast<std::size_t>(s.OH * s.OW);
   for_products(s, [&](std::size_t i, std::size_t k, std::size_t f) {
     exact_y[i] += static_cast<double>(x[k]) * W[f];
-    exact_dx[k] += static_cast<double>(dout[i]) * W[f];
+    if (mask[k] > 0) exact_dx[k] += static_cast<double>(dout[i]) * W[f];
   });
   for (std::size_t i = 0; i < y.size(); ++i)
     exact_y[i] = std::max(0.0, exact_y[i] + b[i / map % static_cast<std::size_t>(s.FN)]);
@@ -195,7 +196,8 @@ void maps(const ConvShape& s, index_t most) {
   const WinogradShape forward = forward_tiles(s, FUSED ? 2 : 4);
   const WinogradShape backward = backward_tiles(s, FUSED ? 2 : 4);
   const WinogradMemory there(forward, most), back(backward, most);
-  const OutputEnd to_y{y.data(), b.data(), true, false}, to_dx{dx.data(), nullptr, false, true};
+  const OutputEnd to_y{y.data(), b.data(), true, false, nullptr};
+  const OutputEnd to_dx{dx.data(), nullptr, false, true, mask.data()};
   if (FUSED) {
     const std::unique_ptr<float[]> U(new float[static_cast<std::size_t>(16 * s.C * s.FN)]);
     winograd_fused("forward", forward, x.data(), W.data(), false, to_y, U.get());

@@ -42,7 +42,8 @@ struct Conv2dMaxPool2dArgs {
   bool winograd;  // as in Conv2dArgs
 };
 
-// dx = the gradient of the input
+// dx = the gradient of the input; with y, what a ReLU returned before the convolution, dx counts
+// as 0 where y <= 0
 template <class T>
 struct Conv2dDxArgs {
   T* dx;          // (N, C, H, W)
@@ -51,6 +52,7 @@ struct Conv2dDxArgs {
   ConvShape s;
   Grad grad;
   bool winograd;  // as in Conv2dArgs
+  const T* y;     // (N, C, H, W), or null, as always on a CPU (fuse_calls.cpp)
 };
 
 // dW = the gradient of the filters

@@ -6,6 +6,7 @@
 namespace pynet {
 
 // C[i] = alpha * op(A[i]) op(B[i]) + beta * C[i] + bias, then ReLU if asked; i = 0 .. batch-1.
+// With y, what a ReLU returned whose input's gradient C is, C is 0 where y <= 0.
 //
 // op(A) is (M, K) and op(B) is (K, N). Element (m, k) of op(A) lies at A[m*A_row + k*A_col], so a
 // transpose is a swap of the two strides. C is row-major with C_row elements from row to row.
@@ -21,6 +22,7 @@ struct GemmArgs {
   index_t C_row, C_batch;
   T alpha, beta;  // beta == 0: the old C is never read
   bool relu;
+  const T* y;  // (batch, M, N), where C lies; or null, as always on a CPU (fuse_calls.cpp)
 };
 
 }  // namespace pynet

@@ -55,6 +55,7 @@ void operands(GemmArgs<T>& p, const Visit& visit) {
   to.read(p.A, operand::reach(p.batch, p.A_batch, p.M, p.A_row, p.K, p.A_col));
   to.read(p.B, operand::reach(p.batch, p.B_batch, p.K, p.B_row, p.N, p.B_col));
   to.read(p.bias, p.N);
+  to.read(p.y, operand::reach(p.batch, p.C_batch, p.M, p.C_row, p.N, 1));
   to.write(p.C, operand::reach(p.batch, p.C_batch, p.M, p.C_row, p.N, 1),
            p.beta != 0 ? Access::Both : Access::Write);
 }
@@ -91,6 +92,7 @@ void operands(Conv2dDxArgs<T>& p, const Visit& visit) {
   const operand::To<Visit> to{visit};
   to.read(p.dout, operand::maps(p.s));
   to.read(p.W, operand::filters(p.s));
+  to.read(p.y, operand::image(p.s));
   to.write(p.dx, operand::image(p.s), operand::written(p.grad));
 }
 template <class T, class Visit>
