@@ -163,6 +163,17 @@ def test_channels_of_several_parts(ops: DeviceOps, shape: tuple[int, ...], shift
             np.testing.assert_allclose(a, b, rtol=1e-4, atol=2e-3)
 
 
+@pytest.mark.parametrize("multiple", [1, 3])
+@pytest.mark.parametrize("kernel", [3, 5])
+def test_depthwise_filters_of_several_parts(ops: DeviceOps, kernel: int, multiple: int) -> None:
+    """Gradients of filters that several blocks share, of one patch of taps and of four."""
+    rng = np.random.default_rng(8)
+    x, dout = rng.integers(-1, 2, (2, 2, 54, 50)), rng.integers(-1, 2, (2, 2 * multiple, 54, 50))
+    args = (dout.astype(np.float32), x.astype(np.float32), (2 * multiple, 1, kernel, kernel))
+    way = {"pad": kernel // 2, "groups": 2}
+    np.testing.assert_array_equal(ops.conv2d_dW(*args, **way), reference.conv2d_dW(*args, **way))
+
+
 class TestAsOnTheCore:
     """Tests of the core with the device's ops in their place, on a few cases."""
 

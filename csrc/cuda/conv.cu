@@ -5,8 +5,10 @@
 //   dx: filters (C, taps of all filters) x the windows of dout that a pixel of x lay in
 //   dW: dout (FN, pixels of y) x windows (pixels of y, taps), in chunks of pixels
 //
-// Where it pays, 3 x 3 filters go Winograd's way: winograd.h.
+// Where it pays, 3 x 3 filters go Winograd's way: winograd.h. Channels with filters of their own are
+// no product: depthwise.h.
 #include "cuda/conv_shape.h"
+#include "cuda/depthwise.h"
 #include "cuda/divider.h"
 #include "cuda/elements.h"
 #include "cuda/lane.h"
@@ -110,7 +112,7 @@ ProductShape forward_shape(const ConvShape& s) {
 
 template <class T>
 void run_forward(const char* op, const Conv2dArgs<T>& args, void* scratch) {
-  if (run_winograd(op, args, scratch)) return;
+  if (run_depthwise(op, args) || run_winograd(op, args, scratch)) return;
   const GroupShape g(op, args.s);
   const ProductShape shape = forward_shape(args.s);
   run_product<T>(op, shape, MatrixLines<T>{args.W, shape.K, 1, shape.M * shape.K},
@@ -238,7 +240,8 @@ Work conv2d_dx_plan(const Conv2dDxArgs<T>& args) {
 }
 template <class T>
 void conv2d_dx_run(const Conv2dDxArgs<T>& args, const Tile& tile) {
-  if (args.grad == Grad::Skip || run_winograd("conv2d_dx", args, tile.shared)) return;
+  if (args.grad == Grad::Skip) return;
+  if (run_depthwise("conv2d_dx", args) || run_winograd("conv2d_dx", args, tile.shared)) return;
   const GroupShape g("conv2d_dx", args.s);
   run_product<T>("conv2d_dx", dx_shape(args.s), FiltersOfChannels<T>{args.W, g},
                  Contributions<T>{args.dout, g},
@@ -305,10 +308,12 @@ ProductShape dW_shape(const ConvShape& s) {
 
 template <class T>
 Work conv2d_dW_plan(const Conv2dDwArgs<T>& args) {
-  return plan_launch(scratch_of<T>(args, dW_shape(args.s)));
+  const std::size_t depthwise = depthwise_scratch(args);
+  return plan_launch(depthwise > 0 ? depthwise : scratch_of<T>(args, dW_shape(args.s)));
 }
 template <class T>
 void conv2d_dW_run(const Conv2dDwArgs<T>& args, const Tile& tile) {
+  if (run_depthwise("conv2d_dW", args, tile.shared)) return;
   if (run_winograd("conv2d_dW", args, tile.shared)) return;
   const GroupShape g("conv2d_dW", args.s);
   const ProductShape shape = dW_shape(args.s);

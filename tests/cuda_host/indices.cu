@@ -4,6 +4,7 @@
 
 #include "cuda/channels.h"
 #include "cuda/conv_shape.h"
+#include "cuda/depthwise_shape.h"
 #include "cuda/divider.h"
 #include "cuda/elements.h"
 #include "cuda/planes.h"
@@ -129,6 +130,72 @@ void convolutions() {
   EXPECT(is_countable(s));
 }
 
+// Along one axis: which pixel is under a tap of an output, which output has a tap on a pixel.
+void depthwise_taps() {
+  for (index_t size = 1; size < 9; ++size)
+    for (index_t F = 1; F < 5; ++F)
+      for (index_t stride = 1; stride < 5; ++stride)
+        for (index_t pad = 0; pad < 5; ++pad)
+          for (index_t dilation = 1; dilation < 4; ++dilation) {
+            const index_t room = size + 2 * pad - dilation * (F - 1) - 1;
+            if (room < 0) continue;
+            const index_t outputs = room / stride + 1;
+            const TapAxis windows = TapAxis::forward(stride, pad, dilation, size);
+            const TapAxis contributions = TapAxis::backward(stride, pad, dilation, F, outputs);
+            for (int f = 0; f < F; ++f) {
+              for (int o = 0; o < outputs; ++o) {
+                int at = -9;
+                EXPECT(windows.find(o, f, at) && at == o * stride - pad + f * dilation);
+                EXPECT(windows.has(at) == (0 <= at && at < size));
+              }
+              // Behind the last row too, where a strip may begin; and the same taps all along it.
+              for (int i = 0; i < size + stride * Strips::kRows; ++i) {
+                int at = -9, next = -9;
+                const bool found = contributions.find(i, f, at);
+                const index_t o = found && contributions.has(at) ? at : -1;
+                EXPECT(o == output_of(i, f, stride, pad, dilation, outputs));
+                EXPECT(contributions.find(i + static_cast<int>(stride), f, next) == found);
+                EXPECT(next == at + 1);
+              }
+            }
+          }
+}
+
+// Every row is in one strip, once.
+void depthwise_strips() {
+  for (index_t rows = 1; rows < 40; ++rows)
+    for (index_t gap = 1; gap < 45; ++gap) {
+      const Strips strips(rows, gap);
+      EXPECT(strips.count >= 1 && strips.count <= rows);
+      std::vector<int> met(static_cast<std::size_t>(rows));
+      for (int strip = 0; strip < strips.count; ++strip)
+        for (int v = 0; v < Strips::kRows; ++v) {
+          const index_t row = strips.first(strip) + v * gap;
+          if (row < rows) ++met.at(static_cast<std::size_t>(row));
+        }
+      EXPECT(std::count(met.begin(), met.end(), 1) == rows);
+    }
+}
+
+void depthwise_shapes() {
+  //           N  C  H  W  FN FH FW OH OW strides pad dilation groups
+  ConvShape s{2, 3, 5, 5, 6, 3, 3, 3, 3, 1, 1, 0, 0, 1, 1, 3};
+  EXPECT(is_depthwise(s));
+  s.FN = 27;
+  EXPECT(!is_depthwise(s));
+  s = {2, 4, 5, 5, 4, 3, 3, 3, 3, 1, 1, 0, 0, 1, 1, 2};
+  EXPECT(!is_depthwise(s));
+  s = {2, 1, 5, 5, 1, 3, 3, 3, 3, 1, 1, 0, 0, 1, 1, 1};
+  EXPECT(!is_depthwise(s));
+  const index_t most = (index_t{1} << 31) - 1;
+  s = {most / 2, 2, 1, 1, 2, 1, 1, 1, 1, 1, 1, 0, 0, 1, 1, 2};
+  EXPECT(is_depthwise(s));
+  s.N = most / 2 + 1;
+  EXPECT(!is_depthwise(s));
+  s = {1, 2, 1, 1, 2, 1, 1, 1, 1, index_t{1} << 28, 1, 0, 0, 1, 1, 2};
+  EXPECT(!is_depthwise(s));
+}
+
 // Along one axis: the pixels of a window, the windows over a pixel.
 void poolings() {
   for (index_t size = 1; size < 12; ++size)
@@ -223,6 +290,9 @@ int main() {
   splits();
   outputs_of_pixels();
   convolutions();
+  depthwise_taps();
+  depthwise_strips();
+  depthwise_shapes();
   poolings();
   shares();
   parts();
