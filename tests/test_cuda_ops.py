@@ -174,6 +174,32 @@ def test_depthwise_filters_of_several_parts(ops: DeviceOps, kernel: int, multipl
     np.testing.assert_array_equal(ops.conv2d_dW(*args, **way), reference.conv2d_dW(*args, **way))
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("W", [8, 6])
+def test_windows_of_2x2(ops: DeviceOps, dtype: Any, W: int) -> None:
+    """By packs of two rows and, where arrays are not aligned or rows no packs, window by window."""
+    rng = np.random.default_rng(9)
+    x = rng.choice([-1, 0, 1, np.nan], (2, 3, 6, W)).astype(dtype)
+    dout, before = (rng.standard_normal(s).astype(dtype) for s in [(2, 3, 3, W // 2), x.shape])
+    y, arg = core_ops.max_pool2d(x, 2)
+    for device in (ops, DeviceOps(ops.module, shift=1)):
+        for found, right in zip(device.max_pool2d(x, 2), (y, arg), strict=True):
+            np.testing.assert_array_equal(found, right)
+        mean, exact = (o.avg_pool2d(before, 2) for o in (device, core_ops))
+        np.testing.assert_allclose(mean, exact, rtol=0, atol=4 * np.finfo(dtype).eps)
+        for op, args, kw in [
+            ("max_pool2d_backward", (dout, arg, x.shape, 2), {}),
+            ("max_pool2d_backward", (dout, arg, x.shape, 2), {"y": y}),
+            ("avg_pool2d_backward", (dout, x.shape, 2), {}),
+        ]:
+            for add in (False, True):
+                found, exact = (
+                    getattr(o, op)(*args, **kw, out=before.copy(), add=add)
+                    for o in (device, core_ops)
+                )
+                np.testing.assert_array_equal(found, exact, err_msg=op)
+
+
 class TestAsOnTheCore:
     """Tests of the core with the device's ops in their place, on a few cases."""
 

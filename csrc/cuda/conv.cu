@@ -5,13 +5,14 @@
 //   dx: filters (C, taps of all filters) x the windows of dout that a pixel of x lay in
 //   dW: dout (FN, pixels of y) x windows (pixels of y, taps), in chunks of pixels
 //
-// Where it pays, 3 x 3 filters go Winograd's way: winograd.h. Channels with filters of their own are
-// no product: depthwise.h.
+// Where it pays, 3 x 3 filters go Winograd's way: winograd.h. Channels with filters of their own
+// are no product: depthwise.h.
 #include "cuda/conv_shape.h"
 #include "cuda/depthwise.h"
 #include "cuda/divider.h"
 #include "cuda/elements.h"
 #include "cuda/lane.h"
+#include "cuda/pool.h"
 #include "cuda/product.h"
 #include "cuda/runtime/require.h"
 #include "cuda/winograd.h"
@@ -147,22 +148,7 @@ void conv2d_max_pool2d_run(const Conv2dMaxPool2dArgs<T>& args, const Tile& tile)
   T* maps = static_cast<T*>(tile.shared);
   run_forward("conv2d_max_pool2d", without_pooling(args, maps),
               static_cast<char*>(tile.shared) + map_bytes<T>(args.s));
-  const PoolShape s = args.pool;
-  for_indices("conv2d_max_pool2d", s.N * s.C * s.OH * s.OW, [=] __device__(index_t i) {
-    const index_t line = i / s.OW, ox = i - line * s.OW, plane = line / s.OH;
-    const T* window = maps + (plane * s.H + (line - plane * s.OH) * s.FH) * s.W + ox * s.FW;
-    T largest = window[0];
-    index_t best = 0;
-    for (index_t f = 1; f < s.FH * s.FW; ++f) {
-      const T v = window[f / s.FW * s.W + f % s.FW];
-      if (v > largest || (v != v && largest == largest)) {  // the first of equals; NaN wins
-        largest = v;
-        best = f;
-      }
-    }
-    args.y[i] = largest;
-    args.arg[i] = static_cast<std::int32_t>(best);
-  });
+  run_max_pool2d<T>("conv2d_max_pool2d", {args.y, args.arg, maps, args.pool});
 }
 
 // --- the input's gradient ------------------------------------------------------------------------

@@ -209,6 +209,7 @@ void poolings() {
           };
           for (index_t o = 0; o < outputs; ++o) {
             const Span span(o, stride, pad, F, size);
+            EXPECT(span.first == o * stride - pad);
             index_t count = 0;
             for (index_t i = 0; i < size; ++i) {
               EXPECT(covers(o, i) == (span.begin <= i && i < span.end));
@@ -224,6 +225,49 @@ void poolings() {
             }
           }
         }
+}
+
+void pool_shapes() {
+  const index_t most = PoolSizes::kMost;
+  //           N  C  H     W  FH FW OH OW strides   pads
+  PoolShape s{1, 1, most, 1, 2, 1, 1, 1, 1 << 20, 1, 0, 0};
+  EXPECT(!is_countable(s));  // a row behind it is no number of 32 bits
+  s.H = most - 1;
+  s.stride_h = most + 1;
+  EXPECT(is_countable(s) && PoolSizes(s).stride_h == most && PoolSizes(s).H == most - 1);
+  s.pad_h = 1;
+  EXPECT(!is_countable(s));
+}
+
+// Every window of 2 x 2 once, in packs of its two rows, which lie in one plane.
+void squares() {
+  for (const int W : {2, 4})
+    for (index_t packs = 1; packs < 4; ++packs)
+      for (index_t OH = 1; OH < 4; ++OH) {
+        const index_t planes = 3, OW = packs * W / 2;
+        PoolShape s{planes, 1, 2 * OH, 2 * OW, 2, 2, OH, OW, 2, 2, 0, 0};
+        EXPECT(has_squares(s, W));
+        const Divider by_packs(packs);
+        index_t window = 0;
+        for (index_t i = 0; i < planes * OH * packs; ++i) {
+          const Squares at(i, W, by_packs);
+          EXPECT(at.window == window && at.top % W == 0 && at.bottom % W == 0);
+          for (int k = 0; k < W / 2; ++k, ++window) {
+            const index_t line = window / OW, ox = window % OW;
+            EXPECT(at.top + 2 * k == 2 * line * s.W + 2 * ox);
+            EXPECT(at.bottom + 2 * k == (2 * line + 1) * s.W + 2 * ox);
+          }
+        }
+        EXPECT(window == planes * OH * OW);
+        for (index_t PoolShape::* size :
+             {&PoolShape::FH, &PoolShape::FW, &PoolShape::stride_h, &PoolShape::stride_w,
+              &PoolShape::pad_h, &PoolShape::pad_w, &PoolShape::H, &PoolShape::W}) {
+          PoolShape other = s;
+          ++(other.*size);
+          EXPECT(!has_squares(other, W));
+        }
+        EXPECT(!has_squares(s, static_cast<int>(4 * s.W)));
+      }
 }
 
 // --- shares of an array --------------------------------------------------------------------------
@@ -294,6 +338,8 @@ int main() {
   depthwise_strips();
   depthwise_shapes();
   poolings();
+  pool_shapes();
+  squares();
   shares();
   parts();
   planes();
