@@ -107,7 +107,7 @@ def test_four(): synchronize()
 
 def test_a_gpu_that_is_lost_fails_one_test(job: Job, monkeypatch: Any) -> None:
     """The others run in a process of their own: there nothing is lost."""
-    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    monkeypatch.setattr(device_tests, "processors", lambda: 1)
     put_tests(job, "test_device.py", PASSES.format(kind="gpu") + LOST)
     found = steps.test(job)
     assert (found["tests"], found["failures"]) == (4, 1), found
@@ -164,7 +164,7 @@ def sanitize(job: Job, monkeypatch: Any, tool: str, said: str) -> dict[str, Any]
 
 
 def test_four_tools_find_nothing(job: Job, monkeypatch: Any) -> None:
-    monkeypatch.setattr(os, "cpu_count", lambda: 16)  # two halves of the tests
+    monkeypatch.setattr(device_tests, "processors", lambda: 16)  # two halves of the tests
     found = sanitize(job, monkeypatch, "none", "")
     assert found["passed"] and list(found["tools"]) == list(device_tests.TOOLS)
     for each in found["tools"].values():

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import sys
 
 from gpucheck.job import Failed, Job, Result
-from gpucheck.process import last_line
+from gpucheck.process import last_line, processors
 
 TOOLS = ("cmake", "ninja", "nvcc")
 PROBLEM = re.compile(r"error|fatal|not found|no such file|killed", re.IGNORECASE)
@@ -73,7 +72,7 @@ def compile_modules(job: Job, target: str, pybind11: str) -> None:
     configure += [f"-D{name}={value}" for name, value in options.items()]
     for name, command in (
         ("configure", configure),
-        ("compile", ["cmake", "--build", folder, "--parallel", str(os.cpu_count() or 1)]),
+        ("compile", ["cmake", "--build", folder, "--parallel", str(processors())]),
     ):
         code, said = job.run(name, command)
         if code != 0:

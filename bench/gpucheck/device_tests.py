@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import shutil
 import sys
 from collections.abc import Mapping
@@ -11,7 +10,7 @@ from pathlib import Path
 
 from gpucheck import parse
 from gpucheck.job import Failed, Job, Result
-from gpucheck.process import OverBudget, Running, last_line
+from gpucheck.process import OverBudget, Running, last_line, processors
 
 TOOLS = ("memcheck", "racecheck", "initcheck", "synccheck")
 SANITIZED = "float32 and test_equals_reference or whole_numbers or one_kernel_makes"
@@ -60,7 +59,7 @@ def test(job: Job) -> Result:
     job.module()
     command = pytest_command(job, device_tests(job.root))
     if importlib.util.find_spec("xdist") is not None:
-        workers = min(12, os.cpu_count() or 1)
+        workers = min(12, processors())
         command += ["-p", "xdist.plugin", "-n", workers, "--dist", "worksteal"]
     variables = {"PYNET_CUDA_TESTS": "gpu", "GPUCHECK_SECONDS": str(TEST_SECONDS)}
     outcomes, process = started(job, "test", command, variables)
@@ -84,7 +83,7 @@ def sanitizer(job: Job) -> Result:
     if program is None:
         raise Failed("not run: compute-sanitizer is not on PATH")
     files = [job.root / "tests" / f"test_cuda_{name}.py" for name in SANITIZED_FILES]
-    parts = 2 if (os.cpu_count() or 1) >= 2 * len(TOOLS) else 1
+    parts = 2 if processors() >= 2 * len(TOOLS) else 1
     running = [
         (tool, *sanitized(job, program, tool, files, f"{part}/{parts}"))
         for tool in TOOLS
