@@ -15,7 +15,7 @@ namespace {
 template <class T>
 struct PlaneSums {
   T* to;
-  const T *from, *W, *bias;  // bias may be null
+  const T *from, *W, *bias, *mask;  // bias may be null, and mask: the y of the ReLU before
   bool relu, add;
   int FH, FW, sources;  // planes behind one of the result
   TapAxis down, across;
@@ -24,12 +24,12 @@ struct PlaneSums {
   Divider by_planes, by_multiple;  // planes of a sample; those that share a source
 
   PlaneSums(const Conv2dArgs<T>& a)
-      : PlaneSums(a.y, a.x, a.W, a.b, a.relu, false, a.s, 1, a.s.FN, a.s.FN / a.s.C,
+      : PlaneSums(a.y, a.x, a.W, a.b, nullptr, a.relu, false, a.s, 1, a.s.FN, a.s.FN / a.s.C,
                   TapAxis::forward(a.s.stride_h, a.s.pad_h, a.s.dilation_h, a.s.H),
                   TapAxis::forward(a.s.stride_w, a.s.pad_w, a.s.dilation_w, a.s.W),
                   Strips(a.s.OH, 1), a.s.OW) {}
   PlaneSums(const Conv2dDxArgs<T>& a)
-      : PlaneSums(a.dx, a.dout, a.W, nullptr, false, a.grad == Grad::Add, a.s, a.s.FN / a.s.C,
+      : PlaneSums(a.dx, a.dout, a.W, nullptr, a.y, false, a.grad == Grad::Add, a.s, a.s.FN / a.s.C,
                   a.s.C, 1,
                   TapAxis::backward(a.s.stride_h, a.s.pad_h, a.s.dilation_h, a.s.FH, a.s.OH),
                   TapAxis::backward(a.s.stride_w, a.s.pad_w, a.s.dilation_w, a.s.FW, a.s.OW),
@@ -39,13 +39,14 @@ struct PlaneSums {
   }
 
  private:
-  PlaneSums(T* t, const T* f, const T* w, const T* b, bool r, bool a, const ConvShape& s,
-            index_t behind, index_t planes, index_t multiple, const TapAxis& d, const TapAxis& c,
-            const Strips& of_rows, index_t columns)
+  PlaneSums(T* t, const T* f, const T* w, const T* b, const T* y, bool r, bool a,
+            const ConvShape& s, index_t behind, index_t planes, index_t multiple, const TapAxis& d,
+            const TapAxis& c, const Strips& of_rows, index_t columns)
       : to(t),
         from(f),
         W(w),
         bias(b),
+        mask(y),
         relu(r),
         add(a),
         FH(static_cast<int>(s.FH)),
@@ -121,17 +122,18 @@ struct StripSums {
       }
     }
     const int columns = static_cast<int>(s.by_columns.d);
-    T* to = s.to + static_cast<index_t>(at.plane) * s.strips.rows * columns + at.column;
+    const index_t to = static_cast<index_t>(at.plane) * s.strips.rows * columns + at.column;
     PYNET_UNROLL
     for (int v = 0; v < V; ++v) {
       const int r = row + v * s.strips.gap;
       if (r < s.strips.rows) store(to + r * columns, sum[v], c);
     }
   }
-  PYNET_INLINE void store(T* to, T sum, int c) const {
+  PYNET_INLINE void store(index_t i, T sum, int c) const {
     if (s.bias) sum += s.bias[c];
     if (s.relu) sum = relu_of<T>(sum);
-    *to = s.add ? *to + sum : sum;
+    if (s.mask) sum = through_relu<T>(sum, s.mask[i]);
+    s.to[i] = s.add ? s.to[i] + sum : sum;
   }
 };
 
