@@ -197,7 +197,13 @@ def im2col(
 def isa() -> str: ...
 def isas() -> list[str]: ...
 def lars_update(
-    p: Array, g: Array, v: Array, lr: float, momentum: float, weight_decay: float
+    p: Array,
+    g: Array,
+    v: Array,
+    lr: float,
+    momentum: float,
+    weight_decay: float,
+    trust: float,
 ) -> None: ...
 def local_response_norm(
     x: ArrayLike,

@@ -127,7 +127,13 @@ def specimen(op: str) -> dict[str, Any]:
             "shrink": 0.5,
             "grow": 1.2,
         },
-        "lars_update": {**update, "v": normal(3, 7), "momentum": 0.5, "weight_decay": 0.1},
+        "lars_update": {
+            **update,
+            "v": normal(3, 7),
+            "momentum": 0.5,
+            "weight_decay": 0.1,
+            "trust": 0.2,
+        },
         "average_update": {"p": normal(3, 7), "g": normal(3, 7), "rate": 0.1},
     }
     adam = specimens["adam_update"]

@@ -138,6 +138,13 @@ def against_gradient(op: str, args: tuple[Any, ...], kw: dict[str, Any], out: Ou
     return call(reference, op, (p, -g, *rest), kw)
 
 
+def lars_update(op: str, args: tuple[Any, ...], kw: dict[str, Any], out: Outputs) -> Outputs:
+    """The decay adds to the step where p and g have one sign; then p itself is moved against it."""
+    p, g, *rest = positive(args)
+    _, v = call(reference, op, (-p, -g, *rest), kw)
+    return [p + v, v]
+
+
 def relative(op: str, args: tuple[Any, ...], kw: dict[str, Any], out: Outputs) -> Outputs:
     """For formulas that keep relative precision: the result."""
     return [np.abs(e) for e in out]
@@ -300,7 +307,7 @@ MAGNITUDES: dict[str, Magnitude] = {
     **dict.fromkeys(["sigmoid", "tanh", "sigmoid_backward", "norm", "squared_error"], relative),
     **dict.fromkeys(["sigmoid_cross_entropy_backward", "squared_error_backward"], relative),
     **dict.fromkeys(["sgd_update", "momentum_update", "nesterov_update"], against_gradient),
-    **dict.fromkeys(["adagrad_update", "rmsprop_update", "lars_update"], against_gradient),
+    **dict.fromkeys(["adagrad_update", "rmsprop_update"], against_gradient),
     "activation": activation,
     "activation_backward": activation,
     "tanh_backward": tanh_backward,
@@ -316,6 +323,7 @@ MAGNITUDES: dict[str, Magnitude] = {
     "adadelta_update": adadelta_update,
     "rprop_update": rprop_update,
     "average_update": average_update,
+    "lars_update": lars_update,
     "batch_norm": batch_norm,
     "batch_norm_backward": batch_norm_backward,
     "group_norm": group_norm,

@@ -241,6 +241,11 @@ def update_cases() -> Iterator[Case]:
             yield Case(f"{op}_update", text(s, names or "p"), args)
         yield Case("adam_update", text(s, "late"), (p, g, v, state["h"], 0.1, 0.8, 0.99, 100_000))
         yield Case("adagrad_update", text(s, "of 0"), (p, state["0"], state["0"], 0.01))
+        for label, pair in {"p of 0": (state["0"], g), "g of 0": (p, state["0"])}.items():
+            yield Case("lars_update", text(s, label), (*pair, v, 0.1, 0.9, 0.01, 0.5))
+    for n in (2 * 8192, 3 * 16384 + 5):  # several parts of the norms
+        arrays = (normal(n), normal(n), normal(n))
+        yield Case("lars_update", text((n,)), (*arrays, 0.1, 0.9, 0.01, 0.5))
 
 
 # ---- softmax, losses, normalisation ------------------------------------------------------------

@@ -24,10 +24,12 @@ RULES: dict[str, tuple[int, tuple[float, ...]]] = {
     "amsgrad_update": (3, (0.001, 0.9, 0.999)),
     "adadelta_update": (2, (0.5, 0.9, 1e-6)),
     "rprop_update": (2, (1e-3, 1.5, 0.5, 1.2)),
-    "lars_update": (1, (0.01, 0.9, 0.1)),
+    "lars_update": (1, (0.01, 0.9, 0.1, 0.5)),
     "average_update": (0, (0.1,)),
 }
 COUNTING = ("adam_update", "adamw_update", "nadam_update", "amsgrad_update")
+# Their rate, a power or one of norms, may differ from NumPy's in a bit.
+ROUNDED = (*COUNTING, "lars_update")
 
 
 @pytest.fixture(autouse=True, params=_core.isas())
@@ -65,7 +67,7 @@ def test_the_formula_to_the_bit(op: str, dtype: Any) -> None:
         getattr(_core, op)(mine[0], grad, *mine[2:], *numbers(op, step))
         getattr(reference, op)(book[0], grad, *book[2:], *numbers(op, step))
     for a, b in zip(mine, book):
-        if op in COUNTING and dtype is np.float64:  # the rate, a power, may differ in a bit
+        if op in ROUNDED and dtype is np.float64:
             np.testing.assert_allclose(a, b, rtol=1e-14, atol=1e-15)
         else:
             np.testing.assert_array_equal(a, b)
@@ -83,6 +85,8 @@ def test_same_bits_for_every_number_of_threads_and_place(op: str) -> None:
         getattr(_core, op)(again[0], *again[1:], *numbers(op, 3))
         for a, b in zip(again, alone):
             np.testing.assert_array_equal(a, b)
+    if op == "lars_update":  # the norms are those of the whole
+        return
     for n in (1, 2, 3, 5, 8, 17, 31, 64):
         part = [a[-n:].copy() for a in first]
         getattr(_core, op)(part[0], *part[1:], *numbers(op, 3))

@@ -1,6 +1,7 @@
 #include "rules/optimizer.h"
 
 #include "cpu/loop.h"
+#include "cpu/wide.h"
 
 namespace pynet::PYNET_ISA {
 namespace {
@@ -43,7 +44,6 @@ PYNET_INLINE void update_range(const UpdateArgs<T>& args, const Tile& tile, cons
 PYNET_UPDATE(sgd, 0)
 PYNET_UPDATE(momentum, 1)
 PYNET_UPDATE(nesterov, 1)
-PYNET_UPDATE(lars, 1)
 PYNET_UPDATE(rprop, 2)
 PYNET_UPDATE(adagrad, 1)
 PYNET_UPDATE(rmsprop, 1)
@@ -54,5 +54,69 @@ PYNET_UPDATE(nadam, 2)
 PYNET_UPDATE(amsgrad, 3)
 PYNET_UPDATE(average, 0)
 #undef PYNET_UPDATE
+
+// --- LARS ----------------------------------------------------------------------------------------
+// Phase 0 sums the squares of p and of g in chunks, phase 1 adds the sums up to this parameter's
+// numbers, phase 2 moves it by them.
+namespace {
+
+struct LarsScratch {
+  UpdateState* numbers;
+  double *p_squares, *g_squares;  // of each chunk
+  index_t chunks;
+  PYNET_INLINE LarsScratch(index_t n, void* scratch)
+      : numbers(static_cast<UpdateState*>(scratch)), chunks(ceil_div(n, kChunk)) {
+    p_squares = reinterpret_cast<double*>(numbers + 1);
+    g_squares = p_squares + chunks;
+  }
+};
+
+// The sum of term(vector i) over n elements.
+template <class Term>
+PYNET_INLINE double sum_over(index_t n, const Term& term) {
+  vdouble sums[4] = {};
+  for_wide(n, sums, [&](index_t i, vdouble& sum, auto lanes) { sum += term(i, lanes); });
+  return sum_of(sums);
+}
+template <class T>
+PYNET_INLINE double squares(const T* x, index_t n) {
+  return sum_over(n, [=](index_t i, auto lanes) {
+    const vdouble v = lanes.load(x + i);
+    return v * v;
+  });
+}
+PYNET_INLINE double norm_of(const double* of_chunks, index_t chunks) {
+  const double sum =
+      sum_over(chunks, [=](index_t i, auto lanes) { return lanes.load(of_chunks + i); });
+  return first_lane(sqrt(splat(sum)));
+}
+
+template <class T>
+Work lars_update_plan(const UpdateArgs<T>& args) {
+  const index_t chunks = ceil_div(args.n, kChunk);
+  const std::size_t sums = 2 * static_cast<std::size_t>(chunks) * sizeof(double);
+  Work work = plan_elements(args.n, 7 * sizeof(T));
+  work.phases = 3;
+  work.tiles[1] = 1, work.tiles[2] = chunks;
+  work.shared = sizeof(UpdateState) + sums;
+  return work;
+}
+template <class T>
+void lars_update_run(const UpdateArgs<T>& args, const Tile& tile) {
+  const LarsScratch at(args.n, tile.shared);
+  if (tile.phase == 0) {
+    const index_t begin = tile.index * kChunk, n = min_of(kChunk, args.n - begin);
+    at.p_squares[tile.index] = squares(args.p + begin, n);
+    at.g_squares[tile.index] = squares(args.g + begin, n);
+  } else if (tile.phase == 1) {
+    *at.numbers =
+        trusted(*args.state, norm_of(at.p_squares, at.chunks), norm_of(at.g_squares, at.chunks));
+  } else {
+    update_range<1>(args, tile, lars_rule<T>(*at.numbers));
+  }
+}
+
+}  // namespace
+PYNET_EXPORT(lars_update, UpdateArgs)
 
 }  // namespace pynet::PYNET_ISA

@@ -2,6 +2,7 @@
 #include "rules/optimizer.h"
 
 #include "cuda/elements.h"
+#include "cuda/reduce.h"
 
 namespace pynet::cuda {
 namespace {
@@ -75,7 +76,6 @@ void update(const char* op, const UpdateArgs<T>& args, Make make) {
 PYNET_UPDATE(sgd, 0)
 PYNET_UPDATE(momentum, 1)
 PYNET_UPDATE(nesterov, 1)
-PYNET_UPDATE(lars, 1)
 PYNET_UPDATE(rprop, 2)
 PYNET_UPDATE(adagrad, 1)
 PYNET_UPDATE(rmsprop, 1)
@@ -86,5 +86,60 @@ PYNET_UPDATE(nadam, 2)
 PYNET_UPDATE(amsgrad, 3)
 PYNET_UPDATE(average, 0)
 #undef PYNET_UPDATE
+
+// --- LARS ----------------------------------------------------------------------------------------
+namespace {
+
+// squares[i] of p, then of g: block i sums part i of both.
+template <class T>
+__global__ void squares_kernel(double* squares, const T* p, const T* g, index_t n) {
+  const index_t length = ceil_div(n, gridDim.x);
+  const index_t begin = blockIdx.x * length, end = begin + length < n ? begin + length : n;
+  double of_p = 0, of_g = 0;
+  for (index_t i = begin + threadIdx.x; i < end; i += blockDim.x) {
+    const double value = static_cast<double>(p[i]), slope = static_cast<double>(g[i]);
+    of_p += value * value;
+    of_g += slope * slope;
+  }
+  of_p = block_sum(of_p);
+  of_g = block_sum(of_g);
+  if (threadIdx.x > 0) return;
+  squares[blockIdx.x] = of_p;
+  squares[gridDim.x + blockIdx.x] = of_g;
+}
+
+// Every block adds the parts up for itself, all in the same order.
+struct lars_maker {
+  const double* squares;
+  index_t parts;
+  PYNET_INLINE double norm(const double* of_parts) const {
+    double sum = 0;
+    for (index_t i = threadIdx.x; i < parts; i += blockDim.x) sum += of_parts[i];
+    return sqrt(block_sum(sum));
+  }
+  template <class T>
+  PYNET_INLINE auto operator()(const UpdateState& state, T) const {
+    static_assert(kElementThreads == kReduceThreads, "block_sum adds up a whole block");
+    const double size = norm(squares), slope = norm(squares + parts);
+    return lars_rule<T>(trusted(state, size, slope));
+  }
+};
+
+template <class T>
+Work lars_update_plan(const UpdateArgs<T>& args) {
+  return plan_launch(2 * static_cast<std::size_t>(parts_of(args.n)) * sizeof(double));
+}
+template <class T>
+void lars_update_run(const UpdateArgs<T>& args, const Tile& tile) {
+  const char* op = "lars_update";
+  double* squares = static_cast<double*>(tile.shared);
+  const index_t parts = parts_of(args.n);
+  launch(op, squares_kernel<T>, static_cast<unsigned>(parts), kReduceThreads, squares,
+         static_cast<const T*>(args.p), args.g, args.n);
+  update<1>(op, args, lars_maker{squares, parts});
+}
+
+}  // namespace
+PYNET_EXPORT(lars_update, UpdateArgs)
 
 }  // namespace pynet::cuda

@@ -83,9 +83,10 @@ void nesterov_update(py::object p, py::object g, py::object v, py::object lr, py
 }
 
 void lars_update(py::object p, py::object g, py::object v, py::object lr, py::object momentum,
-                 py::object weight_decay) {
+                 py::object weight_decay, py::object trust) {
   Call call("lars_update");
-  const UpdateState state = numbers(call, lr, "momentum", momentum, "weight_decay", weight_decay);
+  UpdateState state = numbers(call, lr, "momentum", momentum, "weight_decay", weight_decay);
+  state.c = call.number("trust", trust);
   update(call, kernels().lars_update, p, g, state, {"v", v});
 }
 
@@ -164,7 +165,7 @@ void bind_update(py::module_& m) {
   def_op<&nesterov_update>(m, "nesterov_update", arg("p"), arg("g"), arg("v"), arg("lr"),
                            arg("momentum"));
   def_op<&lars_update>(m, "lars_update", arg("p"), arg("g"), arg("v"), arg("lr"), arg("momentum"),
-                       arg("weight_decay"));
+                       arg("weight_decay"), arg("trust"));
   def_op<&rprop_update>(m, "rprop_update", arg("p"), arg("g"), arg("sign"), arg("step"),
                         arg("least"), arg("most"), arg("shrink"), arg("grow"));
   def_op<&adagrad_update>(m, "adagrad_update", arg("p"), arg("g"), arg("h"), arg("lr"));

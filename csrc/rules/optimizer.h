@@ -53,6 +53,20 @@ PYNET_INLINE auto nesterov_rule(const UpdateState& state) {
   };
 }
 
+// The numbers of LARS for a parameter of that norm, whose gradient has norm `slope`: its own rate,
+// and no decay where there is no telling what suits it.
+PYNET_INLINE UpdateState trusted(UpdateState state, double size, double slope) {
+  const double trust = state.c;
+  if (size > 0 && slope > 0) {
+    state.lr *= trust * size / (slope + state.b * size);
+  } else {
+    state.lr *= trust;
+    state.b = 0;
+  }
+  return state;
+}
+
+// Takes what trusted() made of its numbers.
 template <class T>
 PYNET_INLINE auto lars_rule(const UpdateState& state) {
   const T lr = static_cast<T>(state.lr), momentum = static_cast<T>(state.a);

@@ -148,15 +148,21 @@ def rprop_update(
 
 
 def lars_update(
-    p: Array, g: Array, v: Array, lr: float, momentum: float, weight_decay: float
+    p: Array,
+    g: Array,
+    v: Array,
+    lr: float,
+    momentum: float,
+    weight_decay: float,
+    trust: float,
 ) -> None:
-    """LARS for one parameter: v <- momentum * v - lr * (g + weight_decay * p); p <- p + v.
+    """LARS for one parameter: v <- momentum * v - lr * r * (g + weight_decay * p); p <- p + v.
 
-    lr is the rate of this parameter, its trust ratio included.
+    r = trust * |p| / (|g| + weight_decay * |p|); where a norm is 0, trust without weight decay.
 
     Source: You, Gitman and Ginsburg, "Large Batch Training of Convolutional Networks", 2017.
     """
-    of(p).lars_update(p, g, v, lr, momentum, weight_decay)
+    of(p).lars_update(p, g, v, lr, momentum, weight_decay, trust)
 
 
 def average_update(p: Array, g: Array, rate: float) -> None:

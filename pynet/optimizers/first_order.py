@@ -108,13 +108,10 @@ class LARS(Optimizer):
         self.trust = trust
 
     def _step(self, p: Array, g: Array, v: Array) -> None:
-        ratio, weight_decay = self.trust, 0.0
         if p.ndim > 1:
-            size, slope = ops.norm(p), ops.norm(g)
-            if size > 0 and slope > 0:
-                weight_decay = self.weight_decay
-                ratio = self.trust * size / (slope + weight_decay * size)
-        ops.lars_update(p, g, v, self.lr * ratio, self.momentum, weight_decay)
+            ops.lars_update(p, g, v, self.lr, self.momentum, self.weight_decay, self.trust)
+        else:
+            ops.momentum_update(p, g, v, self.lr * self.trust, self.momentum)
 
 
 class RProp(Optimizer):

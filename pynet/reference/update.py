@@ -168,12 +168,26 @@ def rprop_update(
 
 
 def lars_update(
-    p: Array, g: ArrayLike, v: Array, lr: float, momentum: float, weight_decay: float
+    p: Array,
+    g: ArrayLike,
+    v: Array,
+    lr: float,
+    momentum: float,
+    weight_decay: float,
+    trust: float,
 ) -> None:
-    """LARS (You et al., 2017): v = momentum v - lr (g + weight_decay p); p += v."""
+    """LARS (You et al., 2017): v = momentum v - lr r (g + weight_decay p); p += v.
+
+    r = trust |p| / (|g| + weight_decay |p|); where a norm is 0, trust without weight decay.
+    """
     g = np.asarray(g, p.dtype)
+    size, slope = (math.sqrt(np.square(a, dtype=np.float64).sum()) for a in (p, g))
+    if size > 0 and slope > 0:
+        ratio = trust * size / (slope + weight_decay * size)
+    else:
+        ratio, weight_decay = trust, 0.0
     v *= float(momentum)
-    v -= float(lr) * (g + float(weight_decay) * p)
+    v -= float(lr * ratio) * (g + float(weight_decay) * p)
     p += v
 
 

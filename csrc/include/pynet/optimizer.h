@@ -14,7 +14,7 @@ namespace pynet {
 //   adadelta  lr, decay_rate, eps
 //   adam      lr, beta1, beta2, iter; so nadam and amsgrad
 //   adamw     lr, beta1, beta2, weight_decay, iter
-//   lars      lr, momentum, weight_decay
+//   lars      lr, momentum, weight_decay, trust
 //   rprop     least, most, shrink, grow
 //   average   rate
 struct UpdateState {
