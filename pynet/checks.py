@@ -49,6 +49,14 @@ def one_of(where: str, value: Any, names: Any) -> str:
     return value
 
 
+def no_array(where: str, value: Any, error: Exception) -> TypeError:
+    """Return the error to raise where `np.asarray(value)` has raised `error`."""
+    got = type(value).__name__
+    if isinstance(error, ValueError) and isinstance(value, list | tuple):
+        got = f"a {got} whose rows differ in length"
+    return TypeError(f"{where}: expected an array, got {got}")
+
+
 def array_of(where: str, value: Any) -> Array:
     """Return `np.asarray(value)`, with at least one axis.
 
@@ -56,8 +64,8 @@ def array_of(where: str, value: Any) -> Array:
     """
     try:
         array: Array = np.asarray(value)
-    except ValueError:
-        raise TypeError(f"{where}: expected an array, got {type(value).__name__}") from None
+    except ValueError as error:
+        raise no_array(where, value, error) from None
     if array.ndim == 0:
         raise ValueError(f"{where}: expected an array, got {value!r}")
     return array
@@ -66,8 +74,24 @@ def array_of(where: str, value: Any) -> Array:
 def one_each(where: str, x: Array, t: Array, what: str = "label") -> None:
     """Raise ValueError unless t has one label for each sample of x, and there is a sample."""
     count, got = (len(a) if np.shape(a) else "a single number" for a in (x, t))
-    if count != got or got in (0, "a single number"):
+    if count == got == 0:
+        raise ValueError(f"{where}: expected at least one {what}, got none")
+    if count != got or got == "a single number":
         raise ValueError(f"{where}: expected one {what} for each of {count} samples, got {got}")
+
+
+def network_and_optimizer(op: str, network: Any, optimizer: Any) -> None:
+    """Raise TypeError for what is no network or no optimizer."""
+    for name, thing, methods in (
+        ("network", network, ("params", "gradient", "loss")),
+        ("optimizer", optimizer, ("update",)),
+    ):
+        missing = [method for method in methods if method not in dir(thing)]
+        if missing or isinstance(thing, dict | set):
+            raise TypeError(
+                f"[{op}] {name}: expected an object with {' and '.join(methods)}, "
+                f"got {type(thing).__name__}"
+            )
 
 
 def generator(where: str, seed: Any) -> np.random.Generator:

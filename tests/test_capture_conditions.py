@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -39,6 +40,11 @@ def replaced():
     return net
 
 
+def foreign():
+    """A network of the reader's own: it trains, but there is nothing of pynet's to record."""
+    return SimpleNamespace(params={}, gradient=None, loss=None)
+
+
 @pytest.mark.parametrize(
     ("make", "optimizer", "reason"),
     [
@@ -48,7 +54,7 @@ def replaced():
         (lambda: TwoLayerNet(5, 4, 3), lambda: SGD().add_hook(ClipNorm(1)), "ClipNorm is a hook"),
         (lambda: MultiLayerNet(5, [4], 3, weight_decay_lambda=0.1), SGD, "L2"),
         (replaced, SGD, "Relu has a forward or backward put in its place"),
-        (lambda: object(), SGD, "object is no pynet.networks.Network"),
+        (foreign, SGD, "SimpleNamespace is no pynet.networks.Network"),
     ],
 )
 def test_refusals_are_named(make, optimizer, reason):

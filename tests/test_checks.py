@@ -34,7 +34,7 @@ from pynet.layers import (
 )
 from pynet.loader import batches
 from pynet.metrics import confusion_matrix, f1, roc_auc
-from pynet.networks import Network
+from pynet.networks import DeepConvNet, Network, SimpleConvNet
 from pynet.optimizers import SGD, Freeze, ParameterGroups
 from pynet.rate_finder import find_rate
 from pynet.schedules import CosineRestarts, ReduceOnPlateau, Step
@@ -151,6 +151,15 @@ OTHERS = {
     "optimizer": lambda: trainer(optimizer=None),
     "an optimizer of set.update": lambda: trainer(optimizer=set()),
     "rule": lambda: ReduceRateOnPlateau(rule="a"),
+    "W of Affine": lambda: Affine(np.zeros(3), np.zeros(3)),
+    "b of Affine": lambda: Affine(np.zeros((3, 2)), np.zeros(3)),
+    "conv_param": lambda: SimpleConvNet(conv_param={"filters": 30, "filter_size": 5}),
+    "conv_param of the deep net": lambda: DeepConvNet(conv_param_3=None),
+    "an image's input_dim": lambda: SimpleConvNet(input_dim=784),
+    "the deep net's input_dim": lambda: DeepConvNet(input_dim=(28, 28)),
+    "capture's network": lambda: pynet.capture(x, SGD()),
+    "capture's optimizer": lambda: pynet.capture(net(), "adam"),
+    "no samples": lambda: net().accuracy(x[:0], t[:0]),
     "params": lambda: SGD().update(None, {}),
     "grads": lambda: SGD().update({"W": x}, b"x"),
     "graph": lambda: graph.of(net(), 3),
@@ -174,6 +183,20 @@ OTHERS = {
 @pytest.mark.parametrize("call", OTHERS.values(), ids=OTHERS)
 def test_others(call):
     refused(call)
+
+
+def test_what_a_learner_gets_wrong_is_named():
+    """Where it was wrong, in the words of the book, before anything is computed."""
+    for call, words in (
+        (lambda: Affine(np.zeros((3, 2)), np.zeros(3)), r"b: expected shape \(2,\), one for each"),
+        (lambda: SimpleConvNet(conv_param={"filters": 30}), "conv_param: expected .* filter_num"),
+        (lambda: SimpleConvNet(input_dim=(28, 28)), r"input_dim: expected an image \(C, H, W\)"),
+        (lambda: net().predict([[1, 2], [3]]), "x: expected .* whose rows differ in length"),
+        (lambda: net().accuracy(x[:0], t[:0]), "t: expected at least one label, got none"),
+        (lambda: trainer(optimizer="Adamm"), "optimizer: expected one of .* got 'Adamm'"),
+    ):
+        with pytest.raises((TypeError, ValueError), match=words):
+            call()
 
 
 def test_limits_of_a_number_are_not_rounded_to_its_dtype():

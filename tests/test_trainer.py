@@ -154,7 +154,7 @@ def test_data_that_do_not_fit_together():
     x, t = numbered(5)
     with pytest.raises(ValueError, match=r"^\[Trainer\] t_train: expected one label for each of 5"):
         Trainer(Bare(), x, t[:4], x, t)
-    with pytest.raises(ValueError, match=r"^\[Trainer\] t_test: .* of 0 samples"):
+    with pytest.raises(ValueError, match=r"^\[Trainer\] t_test: expected at least one label"):
         Trainer(Bare(), x, t, x[:0], t[:0])
 
 

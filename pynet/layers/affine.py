@@ -31,6 +31,13 @@ class Affine(Layer):
     def __init__(self, W: ArrayLike | None, b: ArrayLike | None) -> None:
         self.W = parameter(W)
         self.b = parameter(b)
+        if self.built and len(self.W.shape) != 2:
+            raise ValueError(f"[Affine] W: expected shape (in, out), got {self.W.shape}")
+        if self.built and self.b is not None and self.b.shape != self.W.shape[1:]:
+            raise ValueError(
+                f"[Affine] b: expected shape {self.W.shape[1:]}, one for each column of W "
+                f"{self.W.shape}, got {self.b.shape}"
+            )
         self.x: Array | None = None
         self.original_x_shape: Shape | None = None
         self.dW: Array | None = None

@@ -8,7 +8,7 @@ import numpy as np
 
 from pynet import backend, devices
 from pynet._types import Array, Shape
-from pynet.checks import whole_number
+from pynet.checks import no_array, whole_number
 
 
 def real_array(where: str, value: Any) -> Array:
@@ -20,8 +20,8 @@ def real_array(where: str, value: Any) -> Array:
         return value
     try:
         array = np.asarray(value)
-    except (TypeError, ValueError):
-        raise TypeError(f"{where}: expected an array, got {type(value).__name__}") from None
+    except (TypeError, ValueError) as error:
+        raise no_array(where, value, error) from None
     if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
         raise TypeError(f"{where}: expected real numbers, got dtype {array.dtype}")
     if type(value) is not np.ndarray and np.any(getattr(value, "mask", False)):

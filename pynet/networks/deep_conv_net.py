@@ -9,6 +9,7 @@ import numpy as np
 from pynet._types import DTypeLike, Shape
 from pynet.initializers import normal, std, zeros
 from pynet.layers import Affine, Convolution, Dropout, Layer, Pooling, Relu
+from pynet.networks.conv_param import conv_sizes, image_sides
 from pynet.networks.network import Network
 
 _CONV16 = {"filter_num": 16, "filter_size": 3, "pad": 1, "stride": 1}
@@ -52,14 +53,14 @@ class DeepConvNet(Network):
             *(conv_param_4, conv_param_5, conv_param_6),
         )
         layers: list[Layer] = []
-        C, H, W = input_dim
+        C, H, W = image_sides("[DeepConvNet]", input_dim)
         for i, conv in enumerate(conv_params, 1):
-            FN, size = conv["filter_num"], conv["filter_size"]
+            FN, size, pad, stride = conv_sizes(f"[DeepConvNet] conv_param_{i}", conv)
             weights = normal((FN, C, size, size), std("he", C * size * size), dtype)
-            layers.append(Convolution(weights, zeros((FN,), dtype), conv["stride"], conv["pad"]))
+            layers.append(Convolution(weights, zeros((FN,), dtype), stride, pad))
             layers.append(Relu())
             C = FN
-            H, W = ((n + 2 * conv["pad"] - size) // conv["stride"] + 1 for n in (H, W))
+            H, W = ((n + 2 * pad - size) // stride + 1 for n in (H, W))
             if i % 2 == 0:
                 layers.append(Pooling(pool_h=2, pool_w=2, stride=2))
                 H, W = (n // 2 for n in (H, W))

@@ -10,6 +10,7 @@ import numpy as np
 from pynet._types import DTypeLike, Shape
 from pynet.initializers import normal, zeros
 from pynet.layers import Affine, Convolution, Layer, Pooling, Relu
+from pynet.networks.conv_param import conv_sizes, image_sides
 from pynet.networks.network import Network
 
 _CONV_PARAM = {"filter_num": 30, "filter_size": 5, "pad": 0, "stride": 1}
@@ -36,10 +37,9 @@ class SimpleConvNet(Network):
         *,
         dtype: DTypeLike = np.float32,
     ) -> None:
-        FN, size = conv_param["filter_num"], conv_param["filter_size"]
-        stride, pad = conv_param["stride"], conv_param["pad"]
-        C = input_dim[0]
-        OH, OW = ((n + 2 * pad - size) // stride + 1 for n in input_dim[1:])
+        FN, size, pad, stride = conv_sizes("[SimpleConvNet] conv_param", conv_param)
+        C, H, W = image_sides("[SimpleConvNet]", input_dim)
+        OH, OW = ((n + 2 * pad - size) // stride + 1 for n in (H, W))
         if min(OH, OW) < 2:
             raise ValueError(
                 f"[SimpleConvNet] input_dim: expected an output of the convolution of at least "

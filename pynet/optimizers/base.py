@@ -113,7 +113,10 @@ class Optimizer(Stateful):
             if key not in grads:
                 raise KeyError(f"{where} grads: expected a gradient for {key!r}, got none")
             if any(key not in state for state in states):
-                raise KeyError(f"{where} params: expected those of the first update, got {key!r}")
+                raise KeyError(
+                    f"{where} params: expected those of the first update, got {key!r}: each "
+                    f"network needs an optimizer of its own"
+                )
             _check_param(f"{where} params[{key!r}]", p)
             _check_grad(f"{where} grads[{key!r}]", grads[key], p)
             for name, other in [("grads", grads), *zip(self.state_names, states)]:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from pynet import devices
+from pynet.checks import network_and_optimizer
 from pynet.recording.conditions import Settings, refusal
 from pynet.recording.plan import Check, NotRecordable, Plan, arrays_of_layers
 
@@ -45,6 +46,8 @@ def capture(network: Any, optimizer: Any) -> CapturedStep:
     Args:
         network: a `pynet.networks.Network`.
         optimizer: one of `pynet.optimizers`.
+
+    Raises TypeError for what is no network or no optimizer.
     """
     step = CapturedStep(network, optimizer)
     if step.refusal is not None:
@@ -60,6 +63,7 @@ class CapturedStep:
     """
 
     def __init__(self, network: Any, optimizer: Any) -> None:
+        network_and_optimizer("capture", network, optimizer)
         self.network, self.optimizer = network, optimizer
         self.refusal = refusal(network, optimizer)
         self.plan: Plan | None = None

@@ -33,20 +33,6 @@ def made(argument: str, cls: Callable[..., Any], arguments: Any) -> Any:
     return cls(**arguments)
 
 
-def checked_parts(op: str, network: Any, optimizer: Any) -> None:
-    """Raise TypeError for what is no network or no optimizer."""
-    for name, thing, methods in (
-        ("network", network, ("params", "gradient", "loss")),
-        ("optimizer", optimizer, ("update",)),
-    ):
-        missing = [method for method in methods if method not in dir(thing)]
-        if missing or isinstance(thing, dict | set):
-            raise TypeError(
-                f"[{op}] {name}: expected an object with {' and '.join(methods)}, "
-                f"got {type(thing).__name__}"
-            )
-
-
 def held_out_part(validation: Any) -> Part:
     """Return the validation data, given as (x, t); TypeError for anything else."""
     if not isinstance(validation, tuple | list) or len(validation) != 2:

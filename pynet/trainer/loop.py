@@ -12,7 +12,7 @@ import numpy as np
 from pynet import resume
 from pynet._types import Array
 from pynet.callbacks import Callback
-from pynet.checks import real_number, whole_number
+from pynet.checks import network_and_optimizer, real_number, whole_number
 from pynet.loader import SAMPLINGS, Sampler
 from pynet.optimizers import OPTIMIZERS, Optimizer
 from pynet.progress import Progress
@@ -24,7 +24,6 @@ from pynet.trainer.checks import (
     all_finite,
     checked_callbacks,
     checked_metrics,
-    checked_parts,
     choose,
     divergence,
     held_out_part,
@@ -139,9 +138,10 @@ class Trainer:
         self.evaluate_sample_num_per_epoch = evaluate_sample_num_per_epoch
         self.optimizer: Any = optimizer
         if isinstance(optimizer, str):
-            cls = choose("optimizer", optimizer.lower(), OPTIMIZERS)
+            name = optimizer.lower()
+            cls = choose("optimizer", name if name in OPTIMIZERS else optimizer, OPTIMIZERS)
             self.optimizer = made("optimizer_param", cls, optimizer_param)
-        checked_parts("Trainer", network, self.optimizer)
+        network_and_optimizer("Trainer", network, self.optimizer)
         self.sampling = sampling
         choose("sampling", sampling, dict.fromkeys(SAMPLINGS))
         self.schedule = schedule
