@@ -122,6 +122,13 @@ def test_settings_reach_the_run(folder):
     assert 0 < meta["optimizer_numbers"]["lr"] < 0.02
 
 
+def test_the_version(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["--version"])
+    assert stopped.value.code == 0
+    assert capsys.readouterr().out == f"pynet {pynet.__version__}\n"
+
+
 def test_the_seed_decides_and_threads_do_not(folder):
     write_npz(folder / "bars.npz")
 

@@ -113,6 +113,7 @@ def test_one_line_for_every_error(prepared, capsys, arguments):
         ("train --dtype float16", "--dtype: invalid choice: 'float16'"),
         ("train --epoch 3", "unrecognized arguments: --epoch 3"),
         ("predict", "the following arguments are required: FILE.png"),
+        ("demo --download", "unrecognized arguments: --download"),
     ],
 )
 def test_one_line_for_wrong_arguments(folder, capsys, arguments, message):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any
 
+from pynet import __version__
 from pynet.cli.models import MODELS
 from pynet.devices import DEVICES
 from pynet.optimizers import OPTIMIZERS
@@ -30,6 +31,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         description="Train the networks of 'Deep Learning from Scratch', and use them.",
         allow_abbrev=False,
     )
+    parser.add_argument("--version", action="version", version=f"pynet {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     def command(name: str, module: str, help_: str, epilog: str = "") -> argparse.ArgumentParser:
@@ -72,8 +74,8 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 
 def _train(sub: argparse.ArgumentParser) -> None:
     # None means: as in the checkpoint of --resume, else as in pynet.cli.train.DEFAULTS.
-    sub.add_argument("--data", metavar="DATA", help=DATA_HELP)
-    sub.add_argument("--model", choices=MODELS, help="the network")
+    sub.add_argument("--data", metavar="DATA", help=f"{DATA_HELP} (digits)")
+    sub.add_argument("--model", choices=MODELS, help="the network (simple-conv)")
     sub.add_argument("--epochs", type=_whole(1), metavar="N", help="passes over the data (20)")
     sub.add_argument("--batch-size", type=_whole(1), metavar="N", help="samples per step (100)")
     sub.add_argument("--optimizer", choices=tuple(OPTIMIZERS), help="(adam)")
@@ -104,7 +106,8 @@ def _train(sub: argparse.ArgumentParser) -> None:
         help="stop after so many epochs without a better validation accuracy, keep the best net",
     )
     sub.add_argument("--resume", metavar="PATH", help="go on from this checkpoint, or its folder")
-    _common(sub)
+    _out(sub)
+    _place(sub)
 
 
 def _demo(sub: argparse.ArgumentParser) -> None:
@@ -112,16 +115,26 @@ def _demo(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "--seeds", type=_whole(1), metavar="N", help="run seeds 0 to N-1 and print the mean"
     )
-    _common(sub)
+    sub.set_defaults(data_dir=None, download=False)  # its data are in the package
+    _out(sub)
+    _threads(sub)
 
 
-def _common(sub: argparse.ArgumentParser) -> None:
+def _out(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--out", metavar="DIR", help=f"folder for what is written ({OUT})")
-    _place(sub)
+
+
+def _threads(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "--threads",
+        type=_whole(1),
+        metavar="N",
+        help="how many compute (see `pynet info`); the results are the same with any number",
+    )
 
 
 def _place(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("--threads", type=_whole(1), metavar="N", help="the results do not depend on")
+    _threads(sub)
     sub.add_argument("--data-dir", metavar="DIR", help="folder with the files of --data")
     sub.add_argument("--download", action="store_true", help="fetch the files if they are missing")
 
