@@ -39,6 +39,8 @@ OFFLINE = re.compile(
     r"|Connection refused|ConnectTimeout|ReadTimeout|Max retries exceeded|ProxyError|SSLError"
     r"|Network is unreachable|Connection broken|Connection aborted|from versions: none"
 )
+# What cmake/cuda.cmake says of a build that takes minutes more: not for the log alone.
+GPU_TOO = re.compile(r"-- pynet: (the module for GPUs is built too.*)")
 
 
 class Stop(Exception):
@@ -175,14 +177,21 @@ def run_logged(what: str, command: List[str]) -> None:
     """
     begin = time.time()
     live = sys.stderr.isatty()
+    told = None  # the line of GPU_TOO, once it has been shown
     if not live:
         say(what + " ...")
     with open(LOG, "wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=ROOT)
         try:
             while process.poll() is None:
+                text = read_log()
+                if told is None:
+                    told = GPU_TOO.search(text)
+                    if told:
+                        print("\r" if live else "", end="", file=sys.stderr)
+                        say(told.group(1))
                 if live:
-                    count = re.findall(r"\[(\d+/\d+)\]", read_log()[-4000:])
+                    count = re.findall(r"\[(\d+/\d+)\]", text[-4000:])
                     progress = f"file {count[-1]}, " if count else ""
                     line = f"pynet: {what} ... {progress}{time.time() - begin:.0f} s"
                     print("\r" + line.ljust(78), end="", file=sys.stderr, flush=True)
@@ -217,7 +226,8 @@ def prepare(extras: List[str]) -> None:
     if state is None:
         raise Stop(f"{VENV} was not made by dev.py: move or delete it, then run again")
     base = {"checkout": ROOT, "python": f"{sys.base_prefix} {sys.version_info[:2]}"}
-    tools = {name: os.environ.get(name, "") for name in ("CXX", "CXXFLAGS", "CMAKE_ARGS")}
+    chosen = ("CXX", "CXXFLAGS", "CMAKE_ARGS", "CUDACXX", "PYNET_CUDA")
+    tools = {name: os.environ.get(name, "") for name in chosen}
     same = all(state.get(key) == base[key] for key in base) and os.path.exists(PYTHON)
     extras = sorted(set(extras).union(state.get("extras", []) if same else []))
     ready = dict(base, tools=tools, extras=extras, files=fingerprint())

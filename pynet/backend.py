@@ -75,7 +75,7 @@ def device() -> Any:
         except ModuleNotFoundError:
             raise ModuleNotFoundError(
                 "pynet was built without CUDA: build it where nvcc is, with "
-                "`pip install . --config-settings=cmake.define.PYNET_CUDA=ON`"
+                "`PYNET_CUDA=ON pip install .` in the checkout"
             ) from None
         module.set_winograd(core().winograd())
         use_device(module)

@@ -18,6 +18,7 @@ import pytest
 import pynet
 
 ROOT = Path(__file__).resolve().parent.parent
+CUDA = ROOT / "cmake" / "cuda.cmake"
 OPTIONAL = ["matplotlib", "PIL", "pooch", "sklearn", "scipy", "pandas", "torch", "onnx", "requests"]
 
 
@@ -141,6 +142,18 @@ def test_missing_network(checkout: Path) -> None:
     told = [line for line in lines if not line.endswith(" ...") and ": done in " not in line]
     assert len(told) == 1
     assert "pip cannot reach the package index" in told[0] and "PIP_INDEX_URL" in told[0]
+
+
+def test_a_build_for_gpus_is_announced(
+    dev: ModuleType, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """It takes minutes, and CMake's words about it go into the log."""
+    dev.LOG, dev.ROOT = str(tmp_path / "log"), str(tmp_path)
+    words = re.findall(r'"(pynet: the module for GPUs is built too.*)"', CUDA.read_text())
+    code = f"import time; print('  --', {words[0]!r}, flush=True); time.sleep(1.5)"
+    dev.run_logged("compiling", [sys.executable, "-c", code])
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 3 and lines[1] == words[0] and "PYNET_CUDA=OFF" in lines[1]
 
 
 def test_foreign_environment_is_left_alone(checkout: Path) -> None:
