@@ -18,6 +18,7 @@ sys.path.append(str(Path(__file__).resolve().parent.parent / "bench"))
 
 from gpucheck import measure, mnist
 from gpucheck.own import Own
+from gpucheck.report import text
 from gpucheck.rows import COPY, TABLE, tiny
 from gpucheck.timing import Plan
 from pynet.bench.nets import NETS, Affine, Conv, Dropout, MaxPool, Net, Relu
@@ -49,6 +50,30 @@ def test_a_kernel(bench: measure.Bench, name: str) -> None:
         bound = {"float32": 1e-6, "tf32x3": 2e-6, "bfloat16": 2e-2}[row.precision]
         assert 0 < found["error"] < bound
     assert bench.own.module.precision() == "float32"
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_short_kernels_are_replayed(
+    bench: measure.Bench, monkeypatch: pytest.MonkeyPatch, fails: bool
+) -> None:
+    """With a stand-in for the graph, which makes so many calls."""
+
+    def replay(call: Any, count: int) -> Any:
+        if fails:
+            raise ValueError("no graph")
+        return lambda: [call() for _ in range(count)]
+
+    monkeypatch.setattr(bench.own, "stream", 1, raising=False)
+    monkeypatch.setattr(bench.own, "replay", replay)
+    monkeypatch.setattr(measure, "REPLAYED_BELOW", 100.0)
+    found = bench.row(tiny(TABLE["gemm/fp32/512x512x512"]))
+    if fails:
+        assert found["replayed"] == {"failed": "ValueError: no graph"}
+        assert "not replayed: ValueError" in text(found)
+    else:
+        assert 0 < found["replayed"]["seconds"] and found["replayed"]["peer"] == "none"
+        assert "replayed: " in text(found)
+    assert "replayed" not in bench.row(tiny(TABLE["pass/adam_update"]))
 
 
 @pytest.mark.parametrize("op", ["softmax_cross_entropy", "batch_norm_relu_backward", "copy"])

@@ -83,6 +83,12 @@ def test_what_a_gpu_is_and_its_clock(library: Path, monkeypatch: Any) -> None:
     assert len(calls) == 3
     with pytest.raises(driver.NoGpu, match="cuEventRecord"):
         driver.Events(0).seconds(call, 1)
+    graph = driver.Graph(1, call, 2)
+    assert len(calls) == 5
+    graph()
+    assert len(calls) == 5
+    with pytest.raises(driver.NoGpu, match="cuStreamBeginCapture"):
+        driver.Graph(0, call, 1)
 
 
 def test_without_a_checkout_it_says_so(tmp_path: Path) -> None:

@@ -48,6 +48,8 @@ def test_mean_and_worst(ratios: tuple[float, ...], errors: tuple[float, ...], re
         (STEP, {"ratio": {"median": 40}, "seconds": 9e-6}, "goal"),
         (STEP, {"ratio": {"median": 40}, "seconds": 11e-6}, "at least"),
         (STEP, {"ratio": {"median": 14}, "seconds": 9e-6}, "no"),
+        (PASS._replace(value=targets.ratio), of_ratio("", 0.1, replayed={"failed": "no"}), "no"),
+        (PASS._replace(value=targets.ratio), of_ratio("", 0.1, replayed=of_ratio("", 2)), "goal"),
         (STEP, {"seconds": 9e-6}, "not measured"),
         (STEP, {"failed": "differs"}, "not measured"),
         (MNIST, {"seconds": 0.1, "reached": True}, "goal"),
@@ -61,7 +63,7 @@ def test_mean_and_worst(ratios: tuple[float, ...], errors: tuple[float, ...], re
 )
 def test_what_is_reached(target: targets.Target, row: dict[str, Any], reached: str) -> None:
     name = target.rows + ("/one" if target.rows.endswith("/") else "")
-    said = targets.judged(target, [{"row": name, **row}], [name])
+    said = targets.judged(target, [{**row, "row": name}], [name])
     assert said["reached"] == reached
     assert f"reached: {reached}" in report.target(said)
 

@@ -108,3 +108,29 @@ class Events:
         passed = ctypes.c_float()
         self._check("cuEventElapsedTime", ctypes.byref(passed), self._begin, self._end)
         return passed.value * 1e-3
+
+
+THREAD_LOCAL = 1  # what other threads do meanwhile does not matter
+
+
+class Graph:
+    """Some calls on a stream, recorded once; each call of it launches them all."""
+
+    def __init__(self, stream: int, call: Callable[[], Any], count: int) -> None:
+        self._library, self._stream = load(), ctypes.c_void_p(stream)
+        graph, self._made = ctypes.c_void_p(), ctypes.c_void_p()
+        self._check("cuStreamBeginCapture_v2", self._stream, THREAD_LOCAL)
+        try:
+            for _ in range(count):
+                call()
+        finally:
+            code = self._library.cuStreamEndCapture(self._stream, ctypes.byref(graph))
+        check(self._library, code, "cuStreamEndCapture")
+        flags = ctypes.c_uint64(0)
+        self._check("cuGraphInstantiateWithFlags", ctypes.byref(self._made), graph, flags)
+
+    def _check(self, call: str, *arguments: Any) -> None:
+        check(self._library, getattr(self._library, call)(*arguments), call)
+
+    def __call__(self) -> None:
+        self._check("cuGraphLaunch", self._made, self._stream)

@@ -31,6 +31,8 @@ from pynet.bench.rows import OPS, STEPS_COMPARED, Kernel, Step, Training
 SEEDS = 20
 SEEDS_SECONDS = 30.0  # with more passed, no further seed is trained
 ROWS_CHECKED = 64  # of a product, in float64
+REPLAYED_BELOW = 50e-6  # seconds: what is shorter may be a matter of who asks for it
+REPLAYED = 20  # calls at once
 WARM_SECONDS = 1.0  # until the clock of an idle GPU has risen
 
 Found = dict[str, Any]
@@ -101,6 +103,9 @@ class Bench:
                 if not error <= row.tolerance:  # NaN is no agreement
                     return {"failed": f"differs from {name} by {error:.2g}"}
             found = self._times(samples(contenders, self.plan))
+            least = min(found["seconds"], found.get("peer_seconds", found["seconds"]))
+            if row.flops and least < REPLAYED_BELOW and hasattr(self.own, "stream"):
+                found["replayed"] = self._replayed(contenders)
             if row.flops:
                 found["tflops"] = row.flops / found["seconds"] / 1e12
             if row.bytes:
@@ -113,6 +118,19 @@ class Bench:
             return found
         finally:
             self.own.set_precision("float32")
+
+    def _replayed(self, contenders: dict[str, Contender]) -> Found:
+        """The same of calls that were recorded before: what the kernels take, on either side."""
+        try:
+            replays = {}
+            for name, one in contenders.items():
+                side = self.own if name == "pynet" else self.torch
+                replays[name] = Contender(side.replay(one.call, REPLAYED), one.clock)
+            taken = samples(replays, self.plan)
+        except Exception as error:
+            return {"failed": f"{type(error).__name__}: {error}"[:300]}
+        each = {name: [seconds / REPLAYED for seconds in all_] for name, all_ in taken.items()}
+        return self._times(each)
 
     def _numbers(self, name: str, result: Any) -> Any:
         if name != "pynet":

@@ -45,6 +45,9 @@ def of_row(found: Found) -> list[str]:
         speed = f"{found['bandwidth'] / 1e9:.0f} GB/s, {100 * found['share']:.0f} %"
     if "accuracies" in found:
         speed = f"{100 * mean(found['accuracies']):.2f} %, {len(found['accuracies'])} seeds"
+    if "seconds" in (replayed := found.get("replayed", {})):
+        speed += f"; replayed {1e6 * replayed['seconds']:.1f} us"
+        speed += f", {replayed['ratio']['median']:.2f}x" if "ratio" in replayed else ""
     theirs = f"{1e6 * found['peer_seconds']:.1f}" if "peer_seconds" in found else ""
     factor = f"{found['ratio']['median']:.2f}x" if found.get("ratio") else ""
     ours = f"{1e6 * found['seconds']:.1f}"

@@ -22,6 +22,11 @@ def text(found: Found) -> str:
         words.append(f"{found['ratio']['median']:.2f}x{sure} {found['peer']}")
     else:
         words.append(f"peer: {found['peer']}")
+    if "seconds" in (replayed := found.get("replayed", {})):
+        factor = f" {replayed['ratio']['median']:.2f}x" if "ratio" in replayed else ""
+        words.append(f"replayed: {1e6 * replayed['seconds']:.1f} us{factor}")
+    elif replayed:
+        words.append(f"not replayed: {replayed['failed']}")
     if "accuracies" in found:
         words.append(f"{100 * mean(found['accuracies']):.2f} % of {len(found['accuracies'])} seeds")
     return "  ".join(words)

@@ -1,5 +1,6 @@
 // What bench/gpucheck asks of NVIDIA's driver, as a library on the processor: a GPU of the kind
-// that PYNET_FAKE_GPU names (90: compute capability 9.0; 0: none), and events by its clock.
+// that PYNET_FAKE_GPU names (90: compute capability 9.0; 0: none), events by its clock, and graphs
+// that launch nothing.
 #include <chrono>
 #include <cstddef>
 #include <cstdlib>
@@ -51,6 +52,17 @@ int cuDriverGetVersion(int* version) {
   *version = 13020;
   return 0;
 }
+
+int cuStreamBeginCapture_v2(void* stream, int) { return stream ? 0 : kInvalidValue; }
+int cuStreamEndCapture(void* stream, void** graph) {
+  *graph = stream;
+  return 0;
+}
+int cuGraphInstantiateWithFlags(void** made, void* graph, unsigned long long) {
+  *made = graph;
+  return graph ? 0 : kInvalidValue;
+}
+int cuGraphLaunch(void* made, void* stream) { return made && stream ? 0 : kInvalidValue; }
 
 int cuEventCreate(Event** event, unsigned) {
   *event = new Event;
