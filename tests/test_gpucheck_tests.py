@@ -57,6 +57,17 @@ def test_why_a_test_failed_is_recorded(job: Job) -> None:
     assert "test_device.py::test_wrong: AssertionError: the sum is wrong" in name
 
 
+def test_a_reason_of_many_tests_is_told_once() -> None:
+    line = '{"test": "%s", "outcome": "failed", "why": "%s"}\n'
+    text = line % ("a", "x") + line % ("b", "y") + line % ("c", "y")
+    assert parse.outcomes(text)["names"] == ["b and 1 more: y", "a: x"]
+    rows = [{"row": name, "failed": "no GPU"} for name in "abcde"]
+    assert report.rows([*rows, {"row": "f", "failed": "z"}]) == [
+        "not measured: a, b, c and 2 more: no GPU",
+        "not measured: f: z",
+    ]
+
+
 def test_no_tests_at_all_is_a_failure(job: Job) -> None:
     put_tests(job, "test_device.py", "\nfrom device_ops import kind\n")
     with pytest.raises(Failed, match="^pytest: no tests ran"):

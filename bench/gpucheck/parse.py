@@ -9,7 +9,7 @@ from typing import Any
 
 import cuda_registers
 
-NAMED = 40  # tests that are named in the evidence
+NAMED = 40  # reasons that are named in the evidence
 SLOWEST = 5
 WORSE = {"passed": 1, "skipped": 2, "failed": 3}
 COUNTED = ("HGMMA", "HMMA", "FFMA", "LDL", "STL")
@@ -41,9 +41,22 @@ def outcomes(text: str) -> dict[str, Any]:
         "tests": len(worst),
         "failures": of["failed"],
         "skipped": of["skipped"],
-        "names": [f"{line['test']}: {line.get('why', '')}" for line in wrong[:NAMED]],
+        "names": named(wrong),
         "slowest": [f"{line['test']}: {line.get('seconds', 0.0):.1f} s" for line in slow],
     }
+
+
+def named(wrong: list[dict[str, Any]]) -> list[str]:
+    """Each reason with the first test that it stopped, those of most tests first."""
+    of: dict[str, list[str]] = {}
+    for line in wrong:
+        of.setdefault(line.get("why", ""), []).append(line["test"])
+    most = sorted(of.items(), key=lambda each: -len(each[1]))[:NAMED]
+    return [f"{tests[0]}{others(len(tests) - 1)}: {why}" for why, tests in most]
+
+
+def others(count: int) -> str:
+    return f" and {count} more" if count else ""
 
 
 def added(parts: list[dict[str, Any]]) -> dict[str, Any]:

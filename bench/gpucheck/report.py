@@ -5,6 +5,8 @@ from __future__ import annotations
 from statistics import mean
 from typing import Any
 
+from gpucheck.parse import others
+
 Found = dict[str, Any]
 
 
@@ -44,6 +46,19 @@ def target(said: dict[str, Any]) -> str:
     return f"{said['what']:<58} {wanted}  {figures}  {rows:>14}  reached: {said['reached']}"
 
 
+def rows(found: list[Found]) -> list[str]:
+    """A line for each, and one for all that were not measured for the same reason."""
+    lines = [text(row) for row in found if "failed" not in row]
+    of: dict[str, list[str]] = {}
+    for row in found:
+        if "failed" in row:
+            of.setdefault(row["failed"], []).append(row["row"])
+    for why, names in of.items():
+        shown = ", ".join(names[:3]) + others(len(names) - 3 if len(names) > 3 else 0)
+        lines.append(f"not measured: {shown}: {why}")
+    return lines
+
+
 def tests(found: Found) -> list[str]:
     """How many tests ran, and what became of those that did not pass."""
     counts = ", ".join(f"{found[kind]} {kind}" for kind in ("tests", "failures", "skipped"))
@@ -64,7 +79,7 @@ def step(name: str, found: Found) -> list[str]:
         lines[-1] += f", {said['stopped']}" if "stopped" in said else ""
         lines += [f"    {line}" for line in (*said["first"], *tests(said["tests"]))]
     if "targets" in found:
-        lines += [f"  {text(row)}" for row in found["rows"]]
+        lines += [f"  {line}" for line in rows(found["rows"])]
         lines += [f"  {target(each)}" for each in found["targets"]]
         lines += [f"  no peer: {found['no_peer']}"] if "no_peer" in found else []
     if name == "ladder":
