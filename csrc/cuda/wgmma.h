@@ -111,10 +111,10 @@ PYNET_INLINE void settle([[maybe_unused]] float (&c)[N][4]) {
 #define PYNET_SUMS_64 PYNET_SUMS_32(0), PYNET_SUMS_32(8)
 #define PYNET_SUMS_128 PYNET_SUMS_64, PYNET_SUMS_32(16), PYNET_SUMS_32(24)
 // `signs`: what the instruction may do with the signs of A and B, and, of bf16, with their rows.
-#define PYNET_WGMMA(instruction, names, sums, of_a, of_b, of_add, signs)                      \
-  asm volatile("{\n.reg .pred add;\nsetp.ne.b32 add, " of_add ", 0;\n" instruction " {" names \
-               "}, " of_a ", " of_b ", add, " signs ";\n}"                                    \
-               : sums                                                                         \
+#define PYNET_WGMMA(instruction, names, sums, of_a, of_b, of_add, signs)                  \
+  asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, " of_add ", 0;\n" instruction " {" names \
+               "}, " of_a ", " of_b ", p, " signs ";\n}"                                  \
+               : sums                                                                     \
                : "l"(a), "l"(b), "r"(add))
 
 // C = A B, or C += A B with add = 1. A: descriptor of 64 rows, B: of 256 columns; 16 steps of K.

@@ -41,6 +41,15 @@ void copy_bytes(void* to, const void* from, py::ssize_t bytes) {
       "cudaMemcpyAsync");
 }
 
+namespace {
+// Memory of Python's is not pinned: the copy itself keeps the processor busy.
+void copy_and_wait(void* to, const void* from, py::ssize_t bytes) {
+  const py::gil_scoped_release release;
+  copy_bytes(to, from, bytes);
+  cuda::synchronize();
+}
+}  // namespace
+
 NdArray wrap(DeviceArray array) {
   return py::reinterpret_borrow<NdArray>(py::cast(std::move(array)));
 }
@@ -124,8 +133,7 @@ double number_in(const NdArray& array) {
   double number = 0;
   NdArray wide = pool_array("number", "x", Shape{}, py::dtype::of<double>());
   copy_into(wide, array);
-  copy_bytes(&number, wide.data(), sizeof(number));
-  wait();
+  copy_and_wait(&number, wide.data(), sizeof(number));
   return number;
 }
 
@@ -174,16 +182,14 @@ NdArray to_device(const char* op, const char* name, const py::array& array) {
                                   static_cast<std::size_t>(plain.ndim())),
                             plain.dtype());
   if (Recording* recording = Recording::current()) recording->note_copy();
-  copy_bytes(made.get().data(), plain.data(), plain.nbytes());
-  wait();  // the copy reads memory that Python may free
+  copy_and_wait(made.get().data(), plain.data(), plain.nbytes());
   return made;
 }
 
 py::array to_numpy(const DeviceArray& a) {
   const Doing doing("to_numpy");
   py::array made(a.dtype(), a.shape());
-  copy_bytes(made.mutable_data(), a.data(), a.size() * a.itemsize());
-  wait();
+  copy_and_wait(made.mutable_data(), a.data(), a.size() * a.itemsize());
   return made;
 }
 
