@@ -11,9 +11,12 @@ import subprocess
 import sys
 import threading
 
+import capture_cases
 import numpy as np
 import pytest
+from capture_cases import N, batches, eager, small
 from device_ops import on_device_module
+from layer_cases import LAYERS
 
 import pynet
 from pynet.layers import (
@@ -43,9 +46,6 @@ from pynet.losses import (
 from pynet.networks import Network, TwoLayerNet
 from pynet.optimizers import OPTIMIZERS, SGD, Adam, ClipNorm
 from pynet.recording import CapturedStep
-from tests import capture_cases
-from tests.capture_cases import N, batches, eager, small
-from tests.layer_cases import LAYERS
 
 pytestmark = pytest.mark.usefixtures("device")
 device = on_device_module

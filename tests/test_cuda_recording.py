@@ -7,7 +7,9 @@ import re
 
 import numpy as np
 import pytest
+from capture_cases import batches, eager, small
 from device_ops import on_device_module
+from test_cuda_capture import check, twins
 
 import pynet
 from pynet.layers import (
@@ -21,8 +23,6 @@ from pynet.layers import (
 )
 from pynet.networks import Network
 from pynet.optimizers import Adam
-from tests.capture_cases import batches, eager, small
-from tests.test_cuda_capture import check, twins
 
 pytestmark = pytest.mark.usefixtures("device")
 device = on_device_module
