@@ -9,10 +9,12 @@ fails where there is none; PYNET_CUDA_TESTS=gpu-small takes few and small cases 
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -67,6 +69,24 @@ def on_device_module() -> Iterator[ModuleType]:
     backend.use_device(module)
     yield module
     backend._device, backend._device_array = before
+
+
+@pytest.fixture(name="waits")
+def counted_waits(device: ModuleType) -> Callable[[int], AbstractContextManager[None]]:
+    """A context in which the processor waits so many times; on a GPU nobody counts."""
+    if on_gpu():
+        return lambda times: nullcontext()
+    count = ctypes.CDLL(device.__file__).pynet_executor_waits
+    count.restype = ctypes.c_uint64
+
+    @contextmanager
+    def exactly(times: int) -> Iterator[None]:
+        gc.collect()  # a step that goes waits for the GPU
+        before = count()
+        yield
+        assert count() - before == times
+
+    return exactly
 
 
 def cuda_modules() -> list[ModuleType]:

@@ -10,14 +10,14 @@ import gc
 
 import numpy as np
 import pytest
-from device_ops import on_device_module
+from device_ops import counted_waits, on_device_module
 from test_cuda_array import draw, equal
 
 import pynet
 from pynet import ops
 
 pytestmark = pytest.mark.usefixtures("device")
-device = on_device_module
+device, waits = on_device_module, counted_waits
 
 CUDA = 2  # DLPack's number of the kind of device
 
@@ -90,6 +90,65 @@ def test_a_capsule_can_be_taken_once():
         pynet.to_device(same)
 
 
+# ---- who waits for whom ------------------------------------------------------------------------
+# The streams of pynet wait for no default stream, and no other library knows them.
+
+
+@both
+def test_nobody_gets_memory_back_that_is_still_in_use(waits, protocol):
+    own = pynet.to_device(draw(64, 64))
+    taken = pynet.to_device(Foreign(own, protocol))
+    with waits(1 if protocol == "interface" else 2):  # ours, and the consumer of own.__dlpack__()
+        del taken
+        gc.collect()
+    capsule = own.__dlpack__()
+    with waits(1):
+        del capsule
+
+
+def test_other_libraries_are_told_of_our_stream(waits):
+    class Telling(Foreign):
+        def __dlpack__(self, *, stream):
+            streams.append(stream)
+            return self.array.__dlpack__(stream=-1)
+
+        def __dlpack_device__(self):
+            return (CUDA, 0)
+
+    streams: list[int] = []
+    own = pynet.to_device(draw(3, 4))
+    mine = own.__cuda_array_interface__["stream"]
+    both_protocols = Telling(own, "interface")
+    with waits(0):
+        taken = pynet.to_device(both_protocols)
+    assert streams == [mine]
+    equal(taken, draw(3, 4))
+
+
+def test_what_says_nothing_of_streams_is_waited_for(waits):
+    own = pynet.to_device(draw(3, 4))
+    said = own.__cuda_array_interface__
+
+    class Old:
+        __cuda_array_interface__ = {**said, "version": 2}
+
+    class Nothing:
+        __cuda_array_interface__ = {**said, "stream": None}
+
+    del Old.__cuda_array_interface__["stream"]
+    for made, times in ((Old, 1), (Nothing, 0)):
+        with waits(times):
+            taken = pynet.to_device(made())
+        equal(taken, draw(3, 4))
+        del taken
+
+
+def test_who_looks_at_an_array_finds_it_finished(waits):
+    own = pynet.to_device(draw(3, 4))
+    with waits(1):
+        assert own.__cuda_array_interface__["stream"]
+
+
 def test_what_the_interface_says():
     there = pynet.to_device(draw(3, 4))
     said = there.__cuda_array_interface__
@@ -149,6 +208,16 @@ def test_dlpack_goes_to_no_other_device():
 def test_what_is_refused_of_another_library(changes, error, message):
     with pytest.raises(error, match=message):
         pynet.to_device(Foreign(pynet.to_device(draw(3, 4)), "interface", **changes))
+
+
+def test_another_gpu_is_refused():
+    class There(Foreign):
+        def __dlpack_device__(self):
+            return (CUDA, 1)
+
+    there = There(pynet.to_device(draw(3, 4)), "interface")
+    with pytest.raises(ValueError, match="expected an array on GPU 0, got one on GPU 1"):
+        pynet.to_device(there)
 
 
 def test_an_array_that_may_only_be_read():

@@ -1,19 +1,15 @@
 """How often the processor waits for the GPU: once for a loss that is read, else not at all.
 
-The executor of tests/cuda_host counts cudaStreamSynchronize and cudaEventSynchronize; nothing else
-that pynet calls waits, as all copies are cudaMemcpyAsync.
+The executor of tests/cuda_host counts the calls that wait (cudaStreamSynchronize and the like); all
+copies are cudaMemcpyAsync.
 """
 
 from __future__ import annotations
 
-import ctypes
-import gc
-from contextlib import contextmanager, nullcontext
-
 import numpy as np
 import pytest
 from capture_cases import N, batches, small
-from device_ops import on_device_module, on_gpu
+from device_ops import counted_waits, on_device_module
 from trainer_cases import samples
 
 import pynet
@@ -25,25 +21,7 @@ from pynet.recording import CapturedStep
 from pynet.trainer import Trainer
 
 pytestmark = pytest.mark.usefixtures("device")
-device = on_device_module
-
-
-@pytest.fixture
-def waits(device):
-    """A context in which the processor waits so many times; on a GPU nobody counts."""
-    if on_gpu():
-        return lambda times: nullcontext()
-    count = ctypes.CDLL(device.__file__).pynet_executor_waits
-    count.restype = ctypes.c_uint64
-
-    @contextmanager
-    def exactly(times):
-        gc.collect()  # a step that goes waits for the GPU
-        before = count()
-        yield
-        assert count() - before == times
-
-    return exactly
+device, waits = on_device_module, counted_waits
 
 
 def numbers(x):

@@ -200,6 +200,12 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   ++g_waits;
   return stream->capturing ? cudaErrorStreamCaptureUnsupported : cudaSuccess;
 }
+cudaError_t cudaDeviceSynchronize() {
+  RETURN_PLANNED();
+  RETURN_IN_CAPTURE();
+  ++g_waits;
+  return cudaSuccess;
+}
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
   RETURN_PLANNED();
   *event = new executor::Event;

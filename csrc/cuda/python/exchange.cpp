@@ -78,10 +78,12 @@ py::dtype dtype_of(const DLDataType& type) {
   throw py::error_already_set();
 }
 
-// Keeps a Python object, for memory that may be let go of on any thread.
+// Keeps a Python object, for memory that may be let go of on any thread. Its library may use it
+// again at once, on a stream that does not know ours.
 std::shared_ptr<void> keeping(const py::object& object) {
   return std::shared_ptr<void>(new py::object(object), [](void* kept) {
     if (!Py_IsInitialized()) return;
+    cuda::finish_uses(cuda::kNoLane);
     py::gil_scoped_acquire acquire;
     delete static_cast<py::object*>(kept);
   });
@@ -111,7 +113,9 @@ DeviceArray from_interface(const py::object& object, const py::dict& d) {
     const auto strides = py::cast<std::vector<py::ssize_t>>(d["strides"]);
     expect_c_order(shape, [&](std::size_t i) { return strides[i]; }, dtype.itemsize());
   }
-  if (d.contains("stream") && !d["stream"].is_none()) {  // what the producer has under way
+  if (!d.contains("stream")) {  // before version 3 nobody says what is under way, or where
+    cuda::finish_all();
+  } else if (!d["stream"].is_none()) {
     const auto stream = py::cast<std::uintptr_t>(d["stream"]);
     cuda::check(cudaStreamSynchronize(reinterpret_cast<cudaStream_t>(stream)), "to_device");
   }
@@ -122,8 +126,9 @@ DeviceArray from_interface(const py::object& object, const py::dict& d) {
 
 DeviceArray from_dlpack(const py::object& object) {
   using namespace pybind11::literals;
-  // 1: the legacy default stream, which waits for every other one that is not "non-blocking".
-  const py::capsule capsule = object.attr("__dlpack__")("stream"_a = 1);
+  // The producer makes our stream wait for its own: ours waits for no default stream.
+  const auto stream = reinterpret_cast<std::uintptr_t>(cuda::stream());
+  const py::capsule capsule = object.attr("__dlpack__")("stream"_a = stream);
   auto* managed = static_cast<DLManagedTensor*>(PyCapsule_GetPointer(capsule.ptr(), kFresh));
   if (!managed) throw py::error_already_set();
   const DLTensor& tensor = managed->tensor;
@@ -137,6 +142,7 @@ DeviceArray from_dlpack(const py::object& object) {
   std::shared_ptr<void> owner(managed, [](void* kept) {
     auto* done = static_cast<DLManagedTensor*>(kept);
     if (!done->deleter || !Py_IsInitialized()) return;
+    cuda::finish_uses(cuda::kNoLane);
     py::gil_scoped_acquire acquire;
     done->deleter(done);
   });
@@ -147,6 +153,7 @@ DeviceArray from_dlpack(const py::object& object) {
 }  // namespace
 
 py::dict array_interface(const DeviceArray& a) {
+  cuda::finish_uses(cuda::kNoLane);  // there are consumers that do not look at "stream"
   py::dict d;
   d["shape"] = shape_tuple(a);
   d["typestr"] = a.dtype().attr("str");
@@ -183,6 +190,8 @@ py::capsule to_dlpack(const DeviceArray& a, const py::object& stream, const py::
   tensor.shape = exported->shape.data();
   exported->managed.context = exported.get();
   exported->managed.deleter = [](DLManagedTensor* self) {
+    if (!Py_IsInitialized()) return;
+    cuda::finish_all();  // the consumer's kernels may still read what the pool gives away next
     py::gil_scoped_acquire acquire;  // its data type is a Python object
     delete static_cast<Exported*>(self->context);
   };
@@ -198,12 +207,17 @@ py::capsule to_dlpack(const DeviceArray& a, const py::object& stream, const py::
 
 std::optional<DeviceArray> taken_over(const py::object& object) {
   if (py::isinstance<py::array>(object)) return std::nullopt;
+  // DLPack first: where there is both, as in torch, it alone may tell of streams.
+  if (py::hasattr(object, "__dlpack_device__")) {
+    const auto [type, number] = py::cast<std::pair<int, int>>(object.attr("__dlpack_device__")());
+    if (type == kCuda && number != 0) {
+      fail_value("to_device", "x",
+                 "expected an array on GPU 0, got one on GPU " + std::to_string(number));
+    }
+    if (type == kCuda) return from_dlpack(object);
+  }
   if (py::hasattr(object, "__cuda_array_interface__")) {
     return from_interface(object, object.attr("__cuda_array_interface__"));
-  }
-  if (py::hasattr(object, "__dlpack_device__")) {
-    const py::tuple device = object.attr("__dlpack_device__")();
-    if (py::cast<int>(device[0]) == kCuda) return from_dlpack(object);
   }
   return std::nullopt;
 }

@@ -98,6 +98,11 @@ void finish_uses(int number) noexcept {
   if (mine && mine->number != number && !is_forked()) cudaStreamSynchronize(mine->stream);
 }
 
+void finish_all() noexcept {
+  // What fails for good fails in the next call too; the next launch shall not find anything else.
+  if (!is_forked() && cudaDeviceSynchronize() != cudaSuccess) cudaGetLastError();
+}
+
 void synchronize() {
   check(cudaStreamSynchronize(stream()), "cudaStreamSynchronize");
   Report* found = report();

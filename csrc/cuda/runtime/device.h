@@ -18,6 +18,10 @@ int lane_number();
 // Before memory of that lane is given back by this thread: waits for the kernels of its own that
 // may still use it.
 void finish_uses(int lane) noexcept;
+constexpr int kNoLane = -1;  // of memory that is another library's
+
+// Waits for all streams of the process: those of other libraries are not known here.
+void finish_all() noexcept;
 
 // Gives the kernels that this thread launches meanwhile their stop_word().
 class Stoppable {
