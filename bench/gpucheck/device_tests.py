@@ -19,8 +19,12 @@ FOUND_ERRORS = 9  # the exit code that compute-sanitizer is asked for
 TEST_SECONDS = 60.0  # a test that takes longer hangs
 PLUGIN = "gpucheck.outcomes"
 
-# NumPy's threads would only stand in each other's way.
-VARIABLES = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "OPENBLAS_NUM_THREADS": "1"}
+# Threads of NumPy's and the core's would only stand in each other's way.
+VARIABLES = {
+    "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "PYNET_NUM_THREADS": "1",
+}
 
 # An application that asks the driver what it knows gets errors that are none, and pynet looks at
 # each answer itself. Importing takes its time before CUDA starts.
