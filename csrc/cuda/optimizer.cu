@@ -30,11 +30,18 @@ template <int W, int STATES, class T, class Make>
 __global__ void update_kernel(UpdateArgs<T> args, Make make, const std::int64_t* stop) {
   if (stop && *stop) return;
   const auto rule = make(*args.state, T{});
-  const index_t thread = static_cast<index_t>(blockIdx.x) * blockDim.x + threadIdx.x;
-  const index_t threads = static_cast<index_t>(gridDim.x) * blockDim.x;
-  const index_t whole = args.n / W * W;
-  for (index_t i = thread * W; i < whole; i += threads * W) update_at<W, STATES>(args, i, rule);
-  if (W > 1 && thread < args.n - whole) update_at<1, STATES>(args, whole + thread, rule);
+  const Share mine(args.n, W, static_cast<index_t>(blockIdx.x) * blockDim.x + threadIdx.x,
+                   static_cast<index_t>(gridDim.x) * blockDim.x);
+  for (index_t i = mine.begin; i < mine.end; i += mine.step) update_at<W, STATES>(args, i, rule);
+  if (W > 1 && mine.single < args.n) update_at<1, STATES>(args, mine.single, rule);
+}
+
+// Making a rule takes a thread as long as some packs (powers of Adam's betas, the norms of LARS):
+// of a large array each gets several.
+constexpr unsigned kMostUpdateBlocks = 4096;
+inline dim3 update_blocks(index_t n, int W) {
+  const unsigned blocks = element_blocks(n, W).x;
+  return dim3(blocks < kMostUpdateBlocks ? blocks : kMostUpdateBlocks);
 }
 
 template <int STATES, class T, class Make>
@@ -43,7 +50,7 @@ void update(const char* op, const UpdateArgs<T>& args, Make make) {
   constexpr int W = 16 / static_cast<int>(sizeof(T));
   const bool aligned = is_aligned(args.p, W) && is_aligned(args.g, W) && is_aligned(args.s, W) &&
                        is_aligned(args.r, W) && is_aligned(args.q, W);
-  const dim3 grid = element_blocks(args.n, W);
+  const dim3 grid = update_blocks(args.n, W);
   if (aligned) {
     launch(op, update_kernel<W, STATES, T, Make>, grid, kElementThreads, args, make, stop_word());
   } else {
