@@ -271,6 +271,20 @@ def test_a_run_is_recorded(whole: Any, capsys: Any) -> None:
     assert found["steps"]["sass"]["why"] == "KeyError: 'x'"  # and the step behind it has run
 
 
+def test_versions_are_recorded(whole: Any, monkeypatch: Any, tmp_path: Path) -> None:
+    """Where the machine has neither nvcc nor git too."""
+    nvcc = tmp_path / "bin" / "nvcc"
+    nvcc.parent.mkdir()
+    lines = "Cuda compilation tools, release 13.0, V13.0.88\\nBuild cuda_13.0.r13.0/compiler.1_0"
+    nvcc.write_text(f"#!/bin/sh\nprintf '{lines}'\n")
+    nvcc.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{nvcc.parent}:/bin")
+    assert whole(ladder={"passed": True})[1]["versions"]["nvcc"] == "13.0.88"
+    monkeypatch.setenv("PATH", "")
+    _, found = whole(ladder={"passed": True})
+    assert found["versions"]["nvcc"] is None and found["commit"] is None
+
+
 def test_nothing_runs_after_a_build_that_failed(whole: Any) -> None:
     code, found = whole(build=Failed("nvcc is not on PATH"), test={"passed": True})
     assert code == 1 and list(found["steps"]) == ["build"]

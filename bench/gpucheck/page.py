@@ -72,7 +72,7 @@ def about(evidence: Evidence, root: Path) -> str:
     device, versions = evidence["device"], dict(evidence["versions"])
     versions |= evidence["steps"].get("bench", {}).get("versions", {})
     words = [f"{device['name']}, driver {device['driver']}", evidence["date"][:10]]
-    words += [f"{name} {version}" for name, version in versions.items()]
+    words += [f"{name} {version}" for name, version in versions.items() if version]
     same = evidence["sources"] == hash_of(root)
     return ", ".join(words) + ("." if same else "; the CUDA sources have changed since.")
 

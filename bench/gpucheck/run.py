@@ -115,27 +115,25 @@ def prepare() -> None:
     os.environ["PATH"] = os.pathsep.join([os.environ.get("PATH", ""), *dict.fromkeys(there)])
 
 
-def first_line(*command: str) -> str | None:
-    """Of what a program says, or None where it is not there."""
-    if shutil.which(command[0]) is None:
-        return None
+def said(*command: str) -> str | None:
+    """What a program says, or None where it is not there or says nothing."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=20)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return done.stdout.strip().splitlines()[-1] if done.stdout.strip() else None
+    return done.stdout.strip() or None
 
 
 def about(gpu: dict[str, Any]) -> evidence.Evidence:
-    release = re.search(r"[Vv]?(\d+\.\d+\.\d+)", first_line("nvcc", "--version") or "")
+    release = re.search(r"V(\d+\.\d+\.\d+)", said("nvcc", "--version") or "")
     versions = {
         "python": platform.python_version(),
         "numpy": version("numpy"),
-        "nvcc": release[1] if release else first_line("nvcc", "--version"),
+        "nvcc": release[1] if release else None,
     }
     return {
         "sources": evidence.hash_of(ROOT),
-        "commit": first_line("git", "rev-parse", "--short", "HEAD"),
+        "commit": said("git", "rev-parse", "--short", "HEAD"),
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "device": gpu,
         "versions": versions,
