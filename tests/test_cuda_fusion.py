@@ -1,4 +1,4 @@
-"""What a recording on a GPU makes one call: gradients of layers with that of the ReLU before them.
+"""What a recording on a GPU makes one call: a layer's gradients, and that of the ReLU before it.
 
 Bit for bit what the two calls give, on every way that a product or a convolution takes.
 """
@@ -34,7 +34,7 @@ def assert_replays(
     recording.start()
     body()
     recording.stop()
-    exact = out.to_numpy()
+    exact = pynet.to_numpy(out)
     for array in (*held, out):
         recording.hold(array)
     batch = there(np.zeros((1, 1), np.float32))
@@ -45,7 +45,7 @@ def assert_replays(
     for _ in range(2):
         out[...] = before
         assert recording.play(0, recording.size())
-        assert out.to_numpy().tobytes() == exact.tobytes()
+        assert pynet.to_numpy(out).tobytes() == exact.tobytes()
 
 
 def with_mask(shape: tuple[int, ...], dtype: Any) -> tuple[Array, Array]:
@@ -56,12 +56,17 @@ def with_mask(shape: tuple[int, ...], dtype: Any) -> tuple[Array, Array]:
     return there(y), there(rng.standard_normal(shape).astype(dtype))
 
 
-def small(case: Case) -> bool:
-    dout, W, x_shape = case.inputs(case.rng(), np.float32)[0]
-    return W.size * int(np.prod(x_shape)) < 200_000 and min(x_shape) > 0 and dout.size > 0
+def chosen() -> Iterator[Case]:
+    """Some of the small ones, and of those where each channel has filters of its own."""
+    count = 0
+    for case in OP_CASES["conv2d_dx"]:
+        (dout, W, x_shape), kw = case.inputs(case.rng(), np.float32)
+        if W.size * int(np.prod(x_shape)) < 200_000:
+            count += 1
+            if count % 6 == 1 or kw.get("groups") == x_shape[1]:
+                yield case
 
 
-CONV_CASES = [case for case in OP_CASES["conv2d_dx"] if small(case)][::6]
 WINOGRAD = [  # outputs in stores of 4 pixels, of 2, of 1; fused, with odd rows; added or not
     ((4, 128, 32, 32), 96, False),
     ((8, 96, 22, 22), 128, True),
@@ -72,7 +77,7 @@ WINOGRAD = [  # outputs in stores of 4 pixels, of 2, of 1; fused, with odd rows;
 
 
 def conv_with_relu(
-    device: ModuleType, dout: Any, W: Any, x_shape: Any, add: bool, **kw: Any
+    device: ModuleType, dout: Any, W: Any, x_shape: Any, *, add: bool, **kw: Any
 ) -> None:
     dout, W = there(dout), there(W)
     y, out = with_mask(x_shape, W.dtype)
@@ -85,10 +90,10 @@ def conv_with_relu(
 
 @pytest.mark.parametrize("add", [False, True])
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("case", CONV_CASES, ids=str)
+@pytest.mark.parametrize("case", list(chosen()), ids=str)
 def test_convolutions(device: ModuleType, case: Case, dtype: Any, add: bool) -> None:
     args, kw = case.inputs(case.rng(), dtype)
-    conv_with_relu(device, *args, add, **kw)
+    conv_with_relu(device, *args, add=add, **kw)
 
 
 @pytest.mark.parametrize(("x_shape", "filters", "add"), WINOGRAD)
@@ -96,7 +101,7 @@ def test_winograd(device: ModuleType, x_shape: Any, filters: int, add: bool) -> 
     rng = np.random.default_rng(0)
     W = rng.standard_normal((filters, x_shape[1], 3, 3)).astype(np.float32)
     dout = rng.standard_normal((x_shape[0], filters, *x_shape[2:])).astype(np.float32)
-    conv_with_relu(device, dout, W, x_shape, add, pad=1)
+    conv_with_relu(device, dout, W, x_shape, add=add, pad=1)
 
 
 @pytest.fixture(params=["float32", "tf32x3", "tf32", "bfloat16"])
@@ -133,7 +138,7 @@ def test_tensor_cores(device: ModuleType) -> None:
     product_with_relu(device, (33, 70, 20), np.float32)
     rng = np.random.default_rng(1)
     W, dout = (rng.standard_normal(s).astype(np.float32) for s in ((6, 4, 3, 3), (2, 6, 9, 8)))
-    conv_with_relu(device, dout, W, (2, 4, 9, 8), True, pad=1)
+    conv_with_relu(device, dout, W, (2, 4, 9, 8), add=True, pad=1)
 
 
 def test_packed_operands(device: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,3 +167,47 @@ def test_a_gradient_that_others_read_stays(device: ModuleType) -> None:
     held = [dout, W, y]
     assert_replays(device, read_again, held, out, ["gemm", "relu_backward", "relu_backward"])
     assert_replays(device, added, held, out, ["gemm", "relu_backward"])
+
+
+def gradients(
+    device: ModuleType, shape: tuple[int, int, int], dtype: Any, kernels: list[str]
+) -> None:
+    """Those of the weights (M, N) and biases of an affine layer, from K rows."""
+    K, M, N = shape
+    rng = np.random.default_rng(K)
+    x, dout = (there(rng.standard_normal((K, n)).astype(dtype)) for n in (M, N))
+    out = there(np.zeros((M + 1) * N, dtype))
+    dW, db = out[: M * N].reshape(M, N), out[M * N :]
+
+    def body() -> None:
+        ops.gemm(x, dout, trans_a=True, out=dW)
+        ops.sum_channels(dout, out=db)
+
+    assert_replays(device, body, [x, dout], out, kernels)
+
+
+TOGETHER = ["gemm + sum_channels"]
+# One column, packs, tiles of every size, chunks of K; blocks of sums that are not full.
+LAYERS = [
+    (7, 3, 1),
+    (100, 784, 50),
+    (100, 50, 10),
+    (256, 16, 24),
+    (16, 30, 20000),
+    (10, 1000, 1100),
+]
+
+
+@pytest.mark.parametrize("shape", LAYERS, ids=str)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_biases_beside_weights(device: ModuleType, shape: tuple[int, int, int], dtype: Any) -> None:
+    gradients(device, shape, dtype, TOGETHER)
+
+
+@pytest.mark.usefixtures("precision")
+def test_biases_beside_tensor_cores(device: ModuleType) -> None:
+    gradients(device, (100, 40, 10), np.float32, TOGETHER)
+
+
+def test_biases_of_many_rows_stay(device: ModuleType) -> None:
+    gradients(device, (257, 9, 10), np.float32, ["gemm", "sum_channels"])

@@ -21,7 +21,7 @@ struct ChannelParts {
     const index_t terms = N * S, groups = S == 1 ? ceil_div(C, 32) : C;
     const index_t most = groups >= kBlocks ? 1 : ceil_div(kBlocks, groups);
     // Where S is 1 only eight threads share a channel.
-    const index_t wanted = S > 1 ? ceil_div(terms, 4096) : N <= 256 ? 1 : ceil_div(N, 128);
+    const index_t wanted = S > 1 ? ceil_div(terms, 4096) : N <= kMostSummed ? 1 : ceil_div(N, 128);
     parts = wanted < 1 ? 1 : wanted < most ? wanted : most;
     length = ceil_div(ceil_div(terms, parts), 4) * 4;
     parts = terms == 0 ? 1 : ceil_div(terms, length);

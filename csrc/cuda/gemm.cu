@@ -3,6 +3,7 @@
 #include "cuda/lane.h"
 #include "cuda/product.h"
 #include "cuda/product_wgmma.h"
+#include "pynet/runtime.h"
 
 namespace pynet::cuda {
 namespace {
@@ -14,8 +15,12 @@ struct ProductStore {
   index_t row_step, batch;
   T alpha, beta;
   bool relu;
+  ColumnSums<T> beside;
   __device__ ProductStore part(index_t i) const {
-    return {C + i * batch, bias, y ? y + i * batch : nullptr, row_step, batch, alpha, beta, relu};
+    ProductStore of = *this;
+    of.C += i * batch;
+    if (y) of.y += i * batch;
+    return of;
   }
   __device__ void put(index_t m, index_t n, T sum) const {
     T* place = C + m * row_step + n;
@@ -64,14 +69,23 @@ Work gemm_plan(const GemmArgs<T>& args) {
   }
   return plan_launch(scratch);
 }
+// By a launch of their own, as tensor cores leave no blocks for them.
+template <class T>
+void sum_columns(const ColumnSums<T>& of, const Tile& tile) {
+  const SumChannelsArgs<T> args{of.y, of.x, of.N, of.C, 1};
+  pick<SumChannelsArgs>(kernels().sum_channels, args).run(args, tile);
+}
+
 template <class T>
 void gemm_run(const GemmArgs<T>& args, const Tile& tile) {
   const MatrixLines<T> A{args.A, args.A_row, args.A_col, args.A_batch};
   const MatrixLines<T> B{args.B, args.B_col, args.B_row, args.B_batch};
-  const ProductStore<T> C{args.C,       args.bias,  args.y,    args.C_row,
-                          args.C_batch, args.alpha, args.beta, args.relu};
+  ProductStore<T> C{args.C,     args.bias,    args.y,
+                    args.C_row, args.C_batch, args.alpha,
+                    args.beta,  args.relu,    {args.sums, args.B, args.K, args.N}};
   if constexpr (sizeof(T) == 4) {
     const Precision digits = precision();
+    if (args.sums && digits != Precision::Float32) sum_columns(C.beside, tile);
     const std::size_t packed = wgmma_scratch(shape_of(args), digits);
     // In a recorded step, scratch memory may have been planned for another precision.
     if (packed > 0 && packed <= static_cast<std::size_t>(tile.index)) {

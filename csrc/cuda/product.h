@@ -10,6 +10,7 @@
 // depend on the GPU; those of products in fewer digits do (product_wgmma.h).
 #pragma once
 
+#include "cuda/column_sums.h"
 #include "cuda/lane.h"
 #include "cuda/product_choice.h"
 #include "cuda/product_lanes.h"
@@ -81,6 +82,11 @@ constexpr int kBlocks = 1;
 template <class Tile, class T>
 constexpr int kBlocks<Tile, MatrixLines<T>, MatrixLines<T>> = Tile::kBlocks;
 
+template <class Tile>
+__host__ __device__ index_t blocks_of(const ProductShape& s) {
+  return s.parts * ceil_div(s.M, Tile::BM) * ceil_div(s.N, Tile::BN);
+}
+
 // depth: steps of K in a chunk, blockIdx.y says which one; partial: where the sums of chunks go,
 // (chunks, parts, M, N), or null where there is one chunk.
 template <class Tile, class T, class A, class B, class C>
@@ -90,6 +96,13 @@ __global__ void __launch_bounds__(Tile::kThreads, kBlocks<Tile, A, B>)
   using Shared = typename Tile::Shared;
   PYNET_SHARED(Shared, shared);
 
+  if constexpr (HasBeside<C>::value) {
+    const index_t blocks = blocks_of<Tile>(s);
+    if (blockIdx.x >= blocks) {
+      if (blockIdx.y == 0) c_of.beside.run(blockIdx.x - blocks);
+      return;
+    }
+  }
   const BlockPlace place(s, Tile::BM, Tile::BN, depth, blockIdx.x, blockIdx.y);
   ProductFeed<T, Tile::BM, BK, Tile::kThreads, A> a(a_of.part(place.part), place.m0, s.M,
                                                     place.begin);
@@ -166,7 +179,7 @@ void launch_product(const char* op, const ProductShape& s, index_t chunks, T* pa
   }
   with_tile<T, A, B>(s, chunks, [&](auto tile) {
     using Tile = decltype(tile);
-    const index_t blocks = s.parts * ceil_div(s.M, Tile::BM) * ceil_div(s.N, Tile::BN);
+    const index_t blocks = blocks_of<Tile>(s) + blocks_beside(c, Tile::kThreads);
     const index_t depth = depth_of(s.K, chunks, Tile::BK);
     launch(op, product_kernel<Tile, T, A, B, C>,
            dim3(static_cast<unsigned>(blocks), static_cast<unsigned>(chunks)), Tile::kThreads, s,

@@ -118,21 +118,35 @@ bool fuse_pooling_backward(Calls& calls, std::size_t i) {
   return true;
 }
 
-// Whether products leave out of a gradient what a ReLU does not let through. On a GPU that is one
-// launch and one pass over the gradient less; on a CPU sums are stored in a dozen places, each of
+// Whether products of the backward pass take more along: on a GPU each call less is a launch less,
+// and relu_backward a pass over the gradient; on a CPU sums are stored in a dozen places, each of
 // which would have to know of it.
 #if defined(PYNET_CUDA_MODULE)
-constexpr bool kMasksGradients = true;
+constexpr bool kGradientsTogether = true;
 #else
-constexpr bool kMasksGradients = false;
+constexpr bool kGradientsTogether = false;
 #endif
+
+// The gradient of a layer's weights, then that of its biases.
+template <class T>
+bool fuse_bias_gradient(Calls& calls, std::size_t i) {
+  auto* gemm = match<GemmArgs, T>(calls, i, kernels().gemm);
+  const auto* sum = match<SumChannelsArgs, T>(calls, i + 1, kernels().sum_channels);
+  if (!kGradientsTogether || !gemm || !sum || gemm->sums || sum->x != gemm->B || gemm->batch != 1 ||
+      gemm->B_row != gemm->N || gemm->B_col != 1 || sum->S != 1 || sum->N != gemm->K ||
+      sum->C != gemm->N || gemm->K > kMostSummed) {
+    return false;
+  }
+  gemm->sums = sum->y;
+  return true;
+}
 
 // The gradient of the input of a layer, then relu_backward of the ReLU in front of it. Nobody else
 // may look at the gradient.
 template <class T>
 bool fuse_relu_backward(Calls& calls, std::size_t i) {
   const auto* relu = match<ActivationBackwardArgs, T>(calls, i + 1, kernels().relu_backward);
-  if (!kMasksGradients || !relu || uses(calls, relu->dout) != 2) return false;
+  if (!kGradientsTogether || !relu || uses(calls, relu->dout) != 2) return false;
   if (auto* conv = match<Conv2dDxArgs, T>(calls, i, kernels().conv2d_dx)) {
     if (conv->dx != relu->dout || conv->grad != Grad::Write || conv->y ||
         relu->n != operand::image(conv->s)) {
@@ -208,7 +222,8 @@ void join(Calls& calls, std::size_t i, std::size_t stays) {
 template <class T>
 bool fuse_once(Calls& calls, std::size_t i) {
   if (fuse_forward<T>(calls, i) || fuse_pooling_backward<T>(calls, i) ||
-      fuse_relu_backward<T>(calls, i) || fuse_loss_with_gradient<T>(calls, i)) {
+      fuse_relu_backward<T>(calls, i) || fuse_bias_gradient<T>(calls, i) ||
+      fuse_loss_with_gradient<T>(calls, i)) {
     join(calls, i, i);
     return true;
   }

@@ -56,6 +56,7 @@ void operands(GemmArgs<T>& p, const Visit& visit) {
   to.read(p.B, operand::reach(p.batch, p.B_batch, p.K, p.B_row, p.N, p.B_col));
   to.read(p.bias, p.N);
   to.read(p.y, operand::reach(p.batch, p.C_batch, p.M, p.C_row, p.N, 1));
+  to.write(p.sums, p.N);
   to.write(p.C, operand::reach(p.batch, p.C_batch, p.M, p.C_row, p.N, 1),
            p.beta != 0 ? Access::Both : Access::Write);
 }
