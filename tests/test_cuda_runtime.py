@@ -200,6 +200,19 @@ def test_a_label_that_is_wrong_is_the_error_of_its_thread(cuda: ModuleType) -> N
     cuda.synchronize()
 
 
+@pytest.mark.executor
+def test_what_could_not_be_waited_for_is_no_error_of_the_next_launch(
+    cuda: ModuleType, monkeypatch: Any
+) -> None:
+    x = cuda.to_device(X)
+    monkeypatch.setenv("PYNET_EXECUTOR_FAIL", "cudaStreamSynchronize=900,cudaDeviceSynchronize=900")
+    said = x.__cuda_array_interface__
+    del said["stream"]
+    taken = cuda.to_device(type("Foreign", (), {"__cuda_array_interface__": said})())
+    monkeypatch.delenv("PYNET_EXECUTOR_FAIL")
+    assert np.array_equal(cuda.add(taken, x).to_numpy(), X + X)
+
+
 # --- memory --------------------------------------------------------------------------------------
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -119,12 +120,15 @@ class Graph:
     def __init__(self, stream: int, call: Callable[[], Any], count: int) -> None:
         self._library, self._stream = load(), ctypes.c_void_p(stream)
         graph, self._made = ctypes.c_void_p(), ctypes.c_void_p()
+        gc.collect()  # what waits for the stream as it goes would end the recording
         self._check("cuStreamBeginCapture_v2", self._stream, THREAD_LOCAL)
         try:
+            gc.disable()
             for _ in range(count):
                 call()
         finally:
             code = self._library.cuStreamEndCapture(self._stream, ctypes.byref(graph))
+            gc.enable()
         check(self._library, code, "cuStreamEndCapture")
         flags = ctypes.c_uint64(0)
         self._check("cuGraphInstantiateWithFlags", ctypes.byref(self._made), graph, flags)

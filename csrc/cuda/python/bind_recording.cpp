@@ -68,7 +68,7 @@ class Graph {
 class RecordedStep : public StepBase {
  public:
   ~RecordedStep() {
-    if (stream_ && !cuda::is_forked()) cudaStreamSynchronize(stream_);
+    if (stream_) cuda::finish(stream_);
   }
 
   void optimize() {

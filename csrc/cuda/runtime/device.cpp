@@ -95,11 +95,14 @@ Stoppable::~Stoppable() { t_stop_word = nullptr; }
 
 void finish_uses(int number) noexcept {
   const Lane* mine = t_holder.lane;
-  if (mine && mine->number != number && !is_forked()) cudaStreamSynchronize(mine->stream);
+  if (mine && mine->number != number) finish(mine->stream);
 }
 
+// What fails for good fails in the next call too; the next launch shall not find anything else.
+void finish(cudaStream_t stream) noexcept {
+  if (!is_forked() && cudaStreamSynchronize(stream) != cudaSuccess) cudaGetLastError();
+}
 void finish_all() noexcept {
-  // What fails for good fails in the next call too; the next launch shall not find anything else.
   if (!is_forked() && cudaDeviceSynchronize() != cudaSuccess) cudaGetLastError();
 }
 

@@ -20,7 +20,9 @@ int lane_number();
 void finish_uses(int lane) noexcept;
 constexpr int kNoLane = -1;  // of memory that is another library's
 
-// Waits for all streams of the process: those of other libraries are not known here.
+// Waits for a stream, where it may be waited for; or for all of the process: those of other
+// libraries are not known here.
+void finish(cudaStream_t stream) noexcept;
 void finish_all() noexcept;
 
 // Gives the kernels that this thread launches meanwhile their stop_word().
