@@ -82,6 +82,15 @@ def test_a_check_that_is_ended_ends_its_step(tmp_path: Path) -> None:
     assert not (tmp_path / "e.json").exists()
 
 
+def test_what_ended_in_time_is_not_over_it(tmp_path: Path) -> None:
+    """Whoever looked at another command until then."""
+    running = Running(["sh", "-c", "echo done"], tmp_path / "log", os.environ, tmp_path)
+    while not running.text():
+        time.sleep(0.05)
+    time.sleep(0.5)
+    assert running.wait(time.monotonic() - 1) == (0, "done\n")
+
+
 def test_what_was_said_before_is_kept(tmp_path: Path) -> None:
     command = ["sh", "-c", "echo begun; sleep 100"]
     with pytest.raises(OverBudget) as error:

@@ -55,12 +55,14 @@ class Running:
         OverBudget when the clock of `time.monotonic` says so, Stuck when `is_stuck` does.
         """
         try:
-            while (left := until - time.monotonic()) > 0:
-                with suppress(subprocess.TimeoutExpired):
-                    return self._process.wait(min(left, LOOK)), self.text()
+            while True:
+                left = until - time.monotonic()
+                with suppress(subprocess.TimeoutExpired):  # one that has ended is in time
+                    return self._process.wait(max(0.0, min(left, LOOK))), self.text()
+                if left <= 0:
+                    raise OverBudget(self.text())
                 if is_stuck is not None and is_stuck():
                     raise Stuck
-            raise OverBudget(self.text())
         finally:
             self.stop()
 
