@@ -205,12 +205,20 @@ def test_what_could_not_be_waited_for_is_no_error_of_the_next_launch(
     cuda: ModuleType, monkeypatch: Any
 ) -> None:
     x = cuda.to_device(X)
-    monkeypatch.setenv("PYNET_EXECUTOR_FAIL", "cudaStreamSynchronize=900,cudaDeviceSynchronize=900")
+
+    def launch_after(call: Callable[[], Any]) -> None:
+        monkeypatch.setenv(
+            "PYNET_EXECUTOR_FAIL", "cudaStreamSynchronize=900,cudaDeviceSynchronize=900"
+        )
+        kept = call()
+        monkeypatch.delenv("PYNET_EXECUTOR_FAIL")
+        assert np.array_equal(cuda.add(x, x).to_numpy(), X + X), kept
+
+    launch_after(lambda: x.__cuda_array_interface__)
     said = x.__cuda_array_interface__
     del said["stream"]
-    taken = cuda.to_device(type("Foreign", (), {"__cuda_array_interface__": said})())
-    monkeypatch.delenv("PYNET_EXECUTOR_FAIL")
-    assert np.array_equal(cuda.add(taken, x).to_numpy(), X + X)
+    foreign = type("Foreign", (), {"__cuda_array_interface__": said})()
+    launch_after(lambda: cuda.to_device(foreign))
 
 
 # --- memory --------------------------------------------------------------------------------------
