@@ -20,15 +20,28 @@
 namespace pynet::cuda {
 namespace {
 
-// The sizes of one group, in 32 bits where they are divided by.
+// The sizes of one group, in 32 bits where elements are searched for.
 struct GroupShape {
   ConvShape s;
-  int C, FN;  // of a group
-  Divider by_FW, by_FH, by_OW, by_OH, by_W, by_H;
+  int C, FN;                       // of a group
+  int taps, image, map;            // of a channel of a filter; numbers of x and of y in a sample
+  TapAxis down, across;            // from an output to its pixels
+  TapAxis down_from, across_from;  // from a pixel to its outputs
+  Divider by_taps, by_FW, by_FH, by_OW, by_OH, by_W, by_H;
   GroupShape(const char* op, const ConvShape& shape)
       : s(shape),
         C(static_cast<int>(shape.C / shape.groups)),
         FN(static_cast<int>(shape.FN / shape.groups)),
+        taps(static_cast<int>(shape.FH * shape.FW)),
+        image(static_cast<int>(shape.C * shape.H * shape.W)),
+        map(static_cast<int>(shape.FN * shape.OH * shape.OW)),
+        down(TapAxis::forward(shape.stride_h, shape.pad_h, shape.dilation_h, shape.H)),
+        across(TapAxis::forward(shape.stride_w, shape.pad_w, shape.dilation_w, shape.W)),
+        down_from(
+            TapAxis::backward(shape.stride_h, shape.pad_h, shape.dilation_h, shape.FH, shape.OH)),
+        across_from(
+            TapAxis::backward(shape.stride_w, shape.pad_w, shape.dilation_w, shape.FW, shape.OW)),
+        by_taps(taps),
         by_FW(shape.FW),
         by_FH(shape.FH),
         by_OW(shape.OW),
@@ -36,8 +49,8 @@ struct GroupShape {
         by_W(shape.W),
         by_H(shape.H) {
     require(is_countable(shape), op,
-            "x: expected fewer than 2^31 pixels in the images and in the maps of a batch, and taps "
-            "in the filters, got more");
+            "x: expected fewer than 2^31 pixels in the images and in the maps of a batch, numbers "
+            "in a sample, and taps in the filters, got more");
   }
 };
 
@@ -63,16 +76,14 @@ struct Windows {
   static constexpr bool along_k() { return false; }
   __device__ Line line(index_t n) const {
     const Split at(n, g.by_OW, g.by_OH);
-    return {x + at.plane * g.s.C * g.s.H * g.s.W,
-            static_cast<int>(at.row * g.s.stride_h - g.s.pad_h),
-            static_cast<int>(at.column * g.s.stride_w - g.s.pad_w)};
+    return {x + static_cast<index_t>(at.plane) * g.image, g.down.start(at.row) - g.down.back,
+            g.across.start(at.column) - g.across.back};
   }
   __device__ const T* find(const Line& of, index_t k) const {
     const Split tap(k, g.by_FW, g.by_FH);
-    const index_t h = of.row + tap.row * g.s.dilation_h;
-    const index_t w = of.column + tap.column * g.s.dilation_w;
-    const bool inside = 0 <= h && h < g.s.H && 0 <= w && w < g.s.W;
-    return inside ? of.image + (tap.plane * g.s.H + h) * g.s.W + w : nullptr;
+    const int h = of.row + tap.row * g.down.tap, w = of.column + tap.column * g.across.tap;
+    const bool inside = g.down.has(h) && g.across.has(w);
+    return inside ? of.image + ((tap.plane * g.down.size + h) * g.across.size + w) : nullptr;
   }
 };
 
@@ -156,17 +167,18 @@ void conv2d_max_pool2d_run(const Conv2dMaxPool2dArgs<T>& args, const Tile& tile)
 // Row c of the filters of a group: its taps in all filters, k = (fn * FH + fy) * FW + fx.
 template <class T>
 struct FiltersOfChannels {
-  using Line = index_t;
+  using Line = const T*;  // the channel in the first filter
   const T* W;
   GroupShape g;
   __device__ FiltersOfChannels part(index_t group) const {
     return {W + group * g.FN * g.C * g.s.FH * g.s.FW, g};
   }
   static constexpr bool along_k() { return true; }
-  __device__ Line line(index_t m) const { return m; }
-  __device__ const T* find(Line c, index_t k) const {
-    const Split tap(k, g.by_FW, g.by_FH);
-    return W + ((tap.plane * g.C + c) * g.s.FH + tap.row) * g.s.FW + tap.column;
+  __device__ Line line(index_t m) const { return W + m * g.taps; }
+  __device__ const T* find(Line channel, index_t k) const {
+    const std::uint32_t filter = g.by_taps.quotient(static_cast<std::uint32_t>(k));
+    const index_t before = static_cast<index_t>(filter) * ((g.C - 1) * g.taps);
+    return channel + before + static_cast<int>(k);
   }
 };
 
@@ -174,8 +186,8 @@ struct FiltersOfChannels {
 template <class T>
 struct Contributions {
   struct Line {
-    const T* dout;  // of the sample, from the group's first filter on
-    int row, column;
+    const T* dout;    // of the sample, from the group's first filter on
+    int row, column;  // where a search for outputs starts
   };
   const T* dout;
   GroupShape g;
@@ -185,14 +197,17 @@ struct Contributions {
   static constexpr bool along_k() { return false; }
   __device__ Line line(index_t n) const {
     const Split at(n, g.by_W, g.by_H);
-    return {dout + at.plane * g.s.FN * g.s.OH * g.s.OW, at.row, at.column};
+    return {dout + static_cast<index_t>(at.plane) * g.map, g.down_from.start(at.row),
+            g.across_from.start(at.column)};
   }
   __device__ const T* find(const Line& of, index_t k) const {
     const Split tap(k, g.by_FW, g.by_FH);
-    const index_t oy = output_of(of.row, tap.row, g.s.stride_h, g.s.pad_h, g.s.dilation_h, g.s.OH);
-    const index_t ox =
-        output_of(of.column, tap.column, g.s.stride_w, g.s.pad_w, g.s.dilation_w, g.s.OW);
-    return oy < 0 || ox < 0 ? nullptr : of.dout + (tap.plane * g.s.OH + oy) * g.s.OW + ox;
+    int oy, ox;
+    const bool found = g.down_from.find_from(of.row, tap.row, oy) &&
+                       g.across_from.find_from(of.column, tap.column, ox);
+    const bool inside = found && g.down_from.has(oy) && g.across_from.has(ox);
+    return inside ? of.dout + ((tap.plane * g.down_from.size + oy) * g.across_from.size + ox)
+                  : nullptr;
   }
 };
 
@@ -247,8 +262,9 @@ struct Maps {
   __device__ Line line(index_t m) const { return dout + m * g.s.OH * g.s.OW; }
   __device__ const T* find(Line row, index_t k) const {
     const std::uint32_t line = g.by_OW.quotient(static_cast<std::uint32_t>(k));
-    const index_t image = g.by_OH.quotient(line), pixels = g.s.OH * g.s.OW;
-    return row + image * g.s.FN * pixels + (k - image * pixels);
+    const int image = static_cast<int>(g.by_OH.quotient(line));
+    const int pixel = static_cast<int>(k) - image * g.down_from.size * g.across_from.size;
+    return row + static_cast<index_t>(image) * g.map + pixel;
   }
 };
 
@@ -267,14 +283,15 @@ struct TapsOfWindows {
   static constexpr bool along_k() { return true; }
   __device__ Line line(index_t n) const {
     const Split tap(n, g.by_FW, g.by_FH);
-    return {x + tap.plane * g.s.H * g.s.W, static_cast<int>(tap.row * g.s.dilation_h - g.s.pad_h),
-            static_cast<int>(tap.column * g.s.dilation_w - g.s.pad_w)};
+    return {x + tap.plane * g.down.size * g.across.size, tap.row * g.down.tap - g.down.back,
+            tap.column * g.across.tap - g.across.back};
   }
   __device__ const T* find(const Line& of, index_t k) const {
     const Split at(k, g.by_OW, g.by_OH);
-    const index_t h = of.row + at.row * g.s.stride_h, w = of.column + at.column * g.s.stride_w;
-    const bool inside = 0 <= h && h < g.s.H && 0 <= w && w < g.s.W;
-    return inside ? of.x + (at.plane * g.s.C * g.s.H + h) * g.s.W + w : nullptr;
+    const int h = of.row + at.row * g.down.step, w = of.column + at.column * g.across.step;
+    const bool inside = g.down.has(h) && g.across.has(w);
+    const index_t image = static_cast<index_t>(at.plane) * g.image;
+    return inside ? of.x + image + (h * g.across.size + w) : nullptr;
   }
 };
 

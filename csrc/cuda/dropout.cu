@@ -24,25 +24,42 @@ PYNET_INLINE void philox(const RandomState& state, std::uint64_t block, std::uin
   word[0] = c0, word[1] = c1, word[2] = c2, word[3] = c3;
 }
 
-// A thread takes the four elements of a block of random numbers.
+// A thread takes the four elements of a block of random numbers, at once where `packs` says that
+// the arrays allow it.
+constexpr int kWords = 4;
 template <class T>
-__global__ void dropout_kernel(DropoutArgs<T> args) {
+__global__ void dropout_kernel(DropoutArgs<T> args, bool packs) {
   const RandomState state = *args.state;
   // u > ratio for u = (word >> 8) * 2^-24, both sides times 2^24: exact in float.
   const float threshold = *args.ratio * 16777216.0f;
-  const index_t blocks = ceil_div(args.n, 4);
+  const index_t blocks = ceil_div(args.n, kWords);
   const index_t threads = static_cast<index_t>(gridDim.x) * blockDim.x;
   for (index_t block = static_cast<index_t>(blockIdx.x) * blockDim.x + threadIdx.x; block < blocks;
        block += threads) {
-    std::uint32_t word[4];
+    std::uint32_t word[kWords];
     philox(state, static_cast<std::uint64_t>(block), word);
+    const index_t first = kWords * block;
+    const int count = static_cast<int>(args.n - first < kWords ? args.n - first : kWords);
+    const bool whole = packs && count == kWords;
+    Pack<T, kWords> x{};
+    if (whole) x = load_pack<kWords>(args.x + first);
+    Pack<std::uint8_t, kWords> mask;
     PYNET_UNROLL
-    for (int k = 0; k < 4; ++k) {
-      const index_t i = 4 * block + k;
-      if (i >= args.n) return;
-      const bool kept = static_cast<float>(word[k] >> 8) > threshold;
-      args.mask[i] = kept;
-      args.y[i] = args.x[i] * static_cast<T>(kept) * args.scale;
+    for (int k = 0; k < kWords; ++k) {
+      if (!whole && k < count) x.lane[k] = args.x[first + k];
+      mask.lane[k] = static_cast<float>(word[k] >> 8) > threshold;
+      x.lane[k] = x.lane[k] * static_cast<T>(mask.lane[k]) * args.scale;
+    }
+    if (whole) {
+      store_pack(args.mask + first, mask);
+      store_pack(args.y + first, x);
+    } else {
+      PYNET_UNROLL
+      for (int k = 0; k < kWords; ++k) {
+        if (k >= count) break;
+        args.mask[first + k] = mask.lane[k];
+        args.y[first + k] = x.lane[k];
+      }
     }
   }
 }
@@ -53,7 +70,10 @@ Work dropout_plan(const DropoutArgs<T>&) {
 }
 template <class T>
 void dropout_run(const DropoutArgs<T>& args, const Tile&) {
-  launch("dropout", dropout_kernel<T>, element_blocks(args.n, 4), kElementThreads, args);
+  const bool packs =
+      is_aligned(args.x, kWords) && is_aligned(args.y, kWords) && is_aligned(args.mask, kWords);
+  launch("dropout", dropout_kernel<T>, element_blocks(args.n, kWords), kElementThreads, args,
+         packs);
 }
 
 template <class T>

@@ -59,106 +59,66 @@ void splits() {
 
 // --- windows -------------------------------------------------------------------------------------
 
-// Along one axis: which output has its tap f on pixel i.
-void outputs_of_pixels() {
+// Along one axis: which pixel is under a tap of an output, which output has a tap on a pixel.
+void taps_of(index_t size, index_t F, index_t stride, index_t pad, index_t dilation) {
+  const index_t room = size + 2 * pad - dilation * (F - 1) - 1;
+  if (room < 0) return;
+  const index_t outputs = room / stride + 1;
+  const TapAxis windows = TapAxis::forward(stride, pad, dilation, size);
+  const TapAxis contributions = TapAxis::backward(stride, pad, dilation, F, outputs);
+  for (int f = 0; f < F; ++f) {
+    for (int o = 0; o < outputs; ++o) {
+      const index_t pixel = o * stride - pad + f * dilation;
+      int at = -9;
+      EXPECT(windows.find(o, f, at) && at == pixel);
+      EXPECT(windows.has(at) == (0 <= at && at < size));
+      EXPECT(windows.start(o) - windows.back + f * windows.tap == pixel);
+    }
+    // Behind the last pixel too, where a strip may begin; and the same taps all along it.
+    for (int i = 0; i < size + stride * 4; ++i) {
+      index_t expected = -1;
+      for (index_t o = 0; o < outputs; ++o) {
+        if (o * stride - pad + f * dilation == i) expected = o;
+      }
+      int at = -9, next = -9;
+      const bool found = contributions.find(i, f, at);
+      EXPECT((found && contributions.has(at) ? at : -1) == expected);
+      EXPECT(contributions.find(i + static_cast<int>(stride), f, next) == found);
+      EXPECT(next == at + 1);
+    }
+  }
+}
+
+void convolutions() {
   for (index_t size = 1; size < 9; ++size)
     for (index_t F = 1; F < 5; ++F)
       for (index_t stride = 1; stride < 5; ++stride)
         for (index_t pad = 0; pad < 5; ++pad)
-          for (index_t dilation = 1; dilation < 4; ++dilation) {
-            const index_t room = size + 2 * pad - dilation * (F - 1) - 1;
-            if (room < 0) continue;
-            const index_t outputs = room / stride + 1;
-            for (index_t i = 0; i < size; ++i)
-              for (index_t f = 0; f < F; ++f) {
-                index_t expected = -1;
-                for (index_t o = 0; o < outputs; ++o) {
-                  if (o * stride - pad + f * dilation == i) expected = o;
-                }
-                EXPECT(output_of(i, f, stride, pad, dilation, outputs) == expected);
-              }
-          }
-}
-
-// All windows of a shape in the order of im2col.
-void windows_of(const ConvShape& s) {
-  index_t pixel = 0;
-  for (index_t n = 0; n < s.N; ++n)
-    for (index_t oy = 0; oy < s.OH; ++oy)
-      for (index_t ox = 0; ox < s.OW; ++ox, ++pixel) {
-        const OutputPixel at(s, pixel);
-        EXPECT(at.n == n && at.oy == oy && at.ox == ox);
-        index_t k = 0;
-        for (index_t c = 0; c < s.C; ++c)
-          for (index_t fy = 0; fy < s.FH; ++fy)
-            for (index_t fx = 0; fx < s.FW; ++fx, ++k) {
-              const Tap tap(s, k);
-              EXPECT(tap.c == c && tap.fy == fy && tap.fx == fx);
-              const InputPixel from(s, at, tap);
-              const index_t row = oy * s.stride_h - s.pad_h + fy * s.dilation_h;
-              const index_t column = ox * s.stride_w - s.pad_w + fx * s.dilation_w;
-              const bool inside = row >= 0 && row < s.H && column >= 0 && column < s.W;
-              EXPECT(from.row == row && from.column == column && from.inside == inside);
-            }
-      }
-}
-
-void convolutions() {
-  for (index_t H = 1; H < 5; ++H)
-    for (index_t W = 1; W < 5; ++W)
-      for (index_t FH = 1; FH < 4; ++FH)
-        for (index_t FW = 1; FW < 4; ++FW)
-          for (index_t stride = 1; stride < 4; ++stride)
-            for (index_t pad = 0; pad < 3; ++pad)
-              for (index_t dilation = 1; dilation < 3; ++dilation) {
-                ConvShape s{2, 2, H, W, 3, FH, FW, 0, 0, stride, 1, pad, 1, dilation, 2, 1};
-                const index_t rows = H + 2 * pad - dilation * (FH - 1) - 1;
-                const index_t columns = W + 2 - 2 * (FW - 1) - 1;
-                if (rows < 0 || columns < 0) continue;
-                s.OH = rows / stride + 1;
-                s.OW = columns + 1;
-                windows_of(s);
-              }
+          for (index_t dilation = 1; dilation < 4; ++dilation)
+            taps_of(size, F, stride, pad, dilation);
+  // A stride beyond every image has one output, whose taps are on the first pixels.
+  const TapAxis far = TapAxis::backward(index_t{1} << 40, 1, 1, 3, 1);
+  for (int i = 0; i < 4; ++i)
+    for (int f = 0; f < 3; ++f) {
+      int at = -9;
+      EXPECT((far.find(i, f, at) && far.has(at)) == (f == i + 1));
+    }
   const index_t most = (index_t{1} << 31) - 1;
-  ConvShape s{1, 1, 1, most, 1, 1, 1, 1, most, 1, 1, 0, 0, 1, 1, 1};
+  const index_t longest = TapAxis::kLongest - 1;
+  ConvShape s{4, 1, 1, longest, 1, 1, 1, 1, longest, 1, 1, 0, 0, 1, 1, 1};
   EXPECT(is_countable(s));
-  s.N = 2;
+  s.N = 5;
+  EXPECT(!is_countable(s));
+  s.N = 1;
+  s.C = 5;
+  EXPECT(!is_countable(s));
+  s.C = 1;
+  s.pad_w = 1;
   EXPECT(!is_countable(s));
   s = {1, 6, 1, 1, 6, 1, most / 3 + 1, 1, 1, 1, 1, 0, 0, 1, 1, 2};
   EXPECT(!is_countable(s));
   s.groups = 3;
   EXPECT(is_countable(s));
-}
-
-// Along one axis: which pixel is under a tap of an output, which output has a tap on a pixel.
-void depthwise_taps() {
-  for (index_t size = 1; size < 9; ++size)
-    for (index_t F = 1; F < 5; ++F)
-      for (index_t stride = 1; stride < 5; ++stride)
-        for (index_t pad = 0; pad < 5; ++pad)
-          for (index_t dilation = 1; dilation < 4; ++dilation) {
-            const index_t room = size + 2 * pad - dilation * (F - 1) - 1;
-            if (room < 0) continue;
-            const index_t outputs = room / stride + 1;
-            const TapAxis windows = TapAxis::forward(stride, pad, dilation, size);
-            const TapAxis contributions = TapAxis::backward(stride, pad, dilation, F, outputs);
-            for (int f = 0; f < F; ++f) {
-              for (int o = 0; o < outputs; ++o) {
-                int at = -9;
-                EXPECT(windows.find(o, f, at) && at == o * stride - pad + f * dilation);
-                EXPECT(windows.has(at) == (0 <= at && at < size));
-              }
-              // Behind the last row too, where a strip may begin; and the same taps all along it.
-              for (int i = 0; i < size + stride * Strips::kRows; ++i) {
-                int at = -9, next = -9;
-                const bool found = contributions.find(i, f, at);
-                const index_t o = found && contributions.has(at) ? at : -1;
-                EXPECT(o == output_of(i, f, stride, pad, dilation, outputs));
-                EXPECT(contributions.find(i + static_cast<int>(stride), f, next) == found);
-                EXPECT(next == at + 1);
-              }
-            }
-          }
 }
 
 // Every row is in one strip, once.
@@ -332,9 +292,7 @@ int main() {
   using namespace pynet::cuda;
   divisions();
   splits();
-  outputs_of_pixels();
   convolutions();
-  depthwise_taps();
   depthwise_strips();
   depthwise_shapes();
   poolings();
