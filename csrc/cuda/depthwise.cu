@@ -62,49 +62,90 @@ struct PlaneSums {
 };
 
 // A thread computes a column of a strip, so that neighbours read and write neighbouring pixels and
-// a tap of the filter is read for several of them. SLIDE: where neighbouring taps lie on
-// neighbouring rows (no stride, no dilation), the rows move through registers and each is read once
-// for all taps of a column. F: the size of a filter that the compiler shall know, or 0.
-template <class T, bool SLIDE, int F>
+// a tap of the filter is read for several of them.
+//
+// F > 0: filters of F x F without stride and dilation, whose taps stay in registers; each pixel is
+// read once for all sums of the thread. kSlide: no stride or dilation down the rows, which move
+// through registers, so that a pixel is read once for all taps of a column. kAny: all others.
+constexpr int kSlide = 0, kAny = -1;
+template <class T, int F>
 struct StripSums {
   static constexpr int V = Strips::kRows;
   PlaneSums<T> s;
 
-  PYNET_INLINE T pixel(const T* column, int row) const {
-    return s.down.has(row) ? column[row * s.across.size] : T{};
+  // The first pixel that the taps meet, in the order of memory; backward turns them around.
+  PYNET_INLINE static int first_of(const TapAxis& axis, int i, int taps) {
+    return axis.start(i) - axis.back - (axis.tap < 0 ? taps - 1 : 0);
   }
-  PYNET_INLINE void add_column(T (&sum)[V], const T* column, const T* taps, int row) const {
-    const int FH = F ? F : s.FH, FW = F ? F : s.FW;
-    if constexpr (SLIDE) {
-      const bool turned = s.down.tap < 0;
-      int at = row + s.down.first - s.down.back - (turned ? FH - 1 : 0);
-      if (turned) taps += (FH - 1) * FW;
-      T x[V];
+  PYNET_INLINE void add_square(T (&sum)[V], const T* image, const T* W, int i, int j) const {
+    const bool turned = s.down.tap < 0;
+    const int h = first_of(s.down, i, F), w = first_of(s.across, j, F);
+    T tap[F * F];
+    bool inside[F];
+    PYNET_UNROLL
+    for (int k = 0; k < F * F; ++k) tap[k] = W[turned ? F * F - 1 - k : k];
+    PYNET_UNROLL
+    for (int fx = 0; fx < F; ++fx) inside[fx] = s.across.has(w + fx);
+    PYNET_UNROLL
+    for (int r = 0; r < V + F - 1; ++r) {
+      const T* row = image + ((h + r) * s.across.size + w);
+      const bool met = s.down.has(h + r);
       PYNET_UNROLL
-      for (int v = 0; v < V - 1; ++v) x[v] = pixel(column, at + v);
-      PYNET_UNROLL
-      for (int f = 0; f < FH; ++f) {
-        x[V - 1] = pixel(column, at + f + V - 1);
-        const T tap = taps[turned ? -f * FW : f * FW];
+      for (int fx = 0; fx < F; ++fx) {
+        const T x = met && inside[fx] ? row[fx] : T{};
         PYNET_UNROLL
         for (int v = 0; v < V; ++v) {
-          sum[v] = fma(tap, x[v], sum[v]);
-          if (v < V - 1) x[v] = x[v + 1];
+          const int fy = r - v;
+          if (0 <= fy && fy < F) sum[v] = fma(tap[fy * F + fx], x, sum[v]);
         }
-      }
-    } else {
-      const int step = s.down.step;
-      for (int fy = 0; fy < FH; ++fy) {
-        int at;
-        if (!s.down.find(row, fy, at)) continue;
-        const T tap = taps[fy * FW];
-        PYNET_UNROLL
-        for (int v = 0; v < V; ++v) sum[v] = fma(tap, pixel(column, at + v * step), sum[v]);
       }
     }
   }
+
+  PYNET_INLINE T pixel(const T* column, int row) const {
+    return s.down.has(row) ? column[row * s.across.size] : T{};
+  }
+  PYNET_INLINE void slide(T (&sum)[V], const T* column, const T* taps, int i) const {
+    const bool turned = s.down.tap < 0;
+    const int h = first_of(s.down, i, s.FH), step = turned ? -s.FW : s.FW;
+    if (turned) taps += (s.FH - 1) * s.FW;
+    T x[V];
+    PYNET_UNROLL
+    for (int v = 0; v < V - 1; ++v) x[v] = pixel(column, h + v);
+    for (int f = 0; f < s.FH; ++f) {
+      x[V - 1] = pixel(column, h + f + V - 1);
+      const T tap = taps[f * step];
+      PYNET_UNROLL
+      for (int v = 0; v < V; ++v) {
+        sum[v] = fma(tap, x[v], sum[v]);
+        if (v < V - 1) x[v] = x[v + 1];
+      }
+    }
+  }
+  PYNET_INLINE void search(T (&sum)[V], const T* column, const T* taps, int i) const {
+    for (int fy = 0; fy < s.FH; ++fy) {
+      int at;
+      if (!s.down.find(i, fy, at)) continue;
+      const T tap = taps[fy * s.FW];
+      PYNET_UNROLL
+      for (int v = 0; v < V; ++v) {
+        sum[v] = fma(tap, pixel(column, at + v * s.down.step), sum[v]);
+      }
+    }
+  }
+  PYNET_INLINE void add_columns(T (&sum)[V], const T* image, const T* taps, int i, int j) const {
+    for (int fx = 0; fx < s.FW; ++fx) {
+      int column;
+      if (!s.across.find(j, fx, column) || !s.across.has(column)) continue;
+      if constexpr (F == kSlide) {
+        slide(sum, image + column, taps + fx, i);
+      } else {
+        search(sum, image + column, taps + fx, i);
+      }
+    }
+  }
+
   __device__ void operator()(index_t i) const {
-    const int FH = F ? F : s.FH, FW = F ? F : s.FW;
     const Split at(i, s.by_columns, s.by_strips);
     const std::uint32_t plane = static_cast<std::uint32_t>(at.plane);
     const int c = static_cast<int>(plane - s.by_planes.quotient(plane) * s.by_planes.d);
@@ -112,13 +153,13 @@ struct StripSums {
     const int row = s.strips.first(at.row);
     T sum[V] = {};
     for (int source = 0; source < s.sources; ++source) {
-      const T* image = s.from + static_cast<index_t>(first + source) * s.down.size * s.across.size;
-      const T* taps = s.W + (c * s.sources + source) * FH * FW;
-      PYNET_UNROLL
-      for (int fx = 0; fx < FW; ++fx) {
-        int column;
-        if (!s.across.find(at.column, fx, column) || !s.across.has(column)) continue;
-        add_column(sum, image + column, taps + fx, row);
+      const T* image =
+          s.from + static_cast<index_t>(first + source) * (s.down.size * s.across.size);
+      const T* taps = s.W + (c * s.sources + source) * (s.FH * s.FW);
+      if constexpr (F > 0) {
+        add_square(sum, image, taps, row, at.column);
+      } else {
+        add_columns(sum, image, taps, row, at.column);
       }
     }
     const int columns = static_cast<int>(s.by_columns.d);
@@ -143,12 +184,16 @@ bool run_plane_sums(const char* op, const Args<T>& args) {
   if (!is_depthwise(s)) return false;
   const PlaneSums<T> sums(args);
   const index_t n = sums.threads(s.N);
-  if (s.stride_h > 1 || s.dilation_h > 1) {
-    for_indices(op, n, StripSums<T, false, 0>{sums});
-  } else if (s.FH == 3 && s.FW == 3) {
-    for_indices(op, n, StripSums<T, true, 3>{sums});
+  const bool down = s.stride_h == 1 && s.dilation_h == 1;
+  const bool square = down && s.stride_w == 1 && s.dilation_w == 1 && s.FH == s.FW;
+  if (square && s.FH == 3) {
+    for_indices(op, n, StripSums<T, 3>{sums});
+  } else if (square && s.FH == 5) {
+    for_indices(op, n, StripSums<T, 5>{sums});
+  } else if (down) {
+    for_indices(op, n, StripSums<T, kSlide>{sums});
   } else {
-    for_indices(op, n, StripSums<T, true, 0>{sums});
+    for_indices(op, n, StripSums<T, kAny>{sums});
   }
   return true;
 }
