@@ -1,6 +1,8 @@
 // Optimizer updates: one launch over the whole range of parameters.
 #include "rules/optimizer.h"
 
+#include <new>
+
 #include "cuda/elements.h"
 #include "cuda/reduce.h"
 
@@ -22,6 +24,27 @@ PYNET_INLINE void update_at(const UpdateArgs<T>& args, index_t i, const Rule& ru
   if constexpr (STATES > 0) store_pack(args.s + i, s);
   if constexpr (STATES > 1) store_pack(args.r + i, r);
   if constexpr (STATES > 2) store_pack(args.q + i, q);
+}
+
+// What make() returns, made by one thread for its block: the powers in the rules of Adam and its
+// relatives take longer than an element does, and the state record may lie in the host's memory.
+template <class Make>
+PYNET_INLINE auto made_once(const Make& make) {
+  using Made = decltype(make());
+  struct alignas(Made) Room {
+    unsigned char bytes[sizeof(Made)];
+  };
+  PYNET_SHARED(Room, room);
+  if (threadIdx.x == 0) new (room.bytes) Made(make());
+  __syncthreads();
+  return *reinterpret_cast<const Made*>(room.bytes);
+}
+
+// Blocks of an update: as many as a large GPU holds at a time, so that each makes its rule once.
+dim3 update_blocks(index_t n, int W) {
+  constexpr unsigned kMost = 1024;
+  const dim3 blocks = element_blocks(n, W);
+  return blocks.x < kMost ? blocks : dim3(kMost);
 }
 
 // The rule takes its numbers (learning rate, step count) from the state record, which lies where a
@@ -66,7 +89,7 @@ void update(const char* op, const UpdateArgs<T>& args, Make make) {
   struct NAME##_maker {                                               \
     template <class T>                                                \
     PYNET_INLINE auto operator()(const UpdateState& state, T) const { \
-      return NAME##_rule<T>(state);                                   \
+      return made_once([&] { return NAME##_rule<T>(state); });        \
     }                                                                 \
   };                                                                  \
   template <class T>                                                  \

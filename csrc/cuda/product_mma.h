@@ -103,7 +103,7 @@ __global__ void __launch_bounds__(Tile::kThreads)
                        B b_of, C c_of) {
 #if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
   constexpr int BK = Tile::BK;
-  using Shared = Halves<Strips<float, Tile::BM, Tile::BN, BK, 8, 8>>;
+  using Shared = Halves<OperandStrips<float, Tile::BM, Tile::BN, BK, 8, 8>>;
   PYNET_SHARED(Shared, shared);
 
   const BlockPlace place(s, Tile::BM, Tile::BN, depth, blockIdx.x, blockIdx.y);

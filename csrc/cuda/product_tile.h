@@ -16,7 +16,7 @@ struct ProductShape {
 // BK steps of K of the rows of A and the columns of B that a tile meets. The padding lets threads
 // that read down a column, or rows that lie one below the other, find different banks.
 template <class T, int BM, int BN, int BK, int PAD_A, int PAD_B>
-struct Strips {
+struct OperandStrips {
   T a[BK][BM + PAD_A];
   T b[BK][BN + PAD_B];
 };

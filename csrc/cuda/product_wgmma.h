@@ -54,9 +54,9 @@ struct RingPlace {
 // Tile `i` of the product: bands of kBand tiles of rows, and down the columns of each. Tiles that
 // are computed at the same time so share rows of A and columns of B in the L2 cache.
 constexpr index_t kBand = 16;
-struct TilePlace {
+struct OutputTile {
   index_t part, row, column;
-  __host__ __device__ TilePlace(index_t i, index_t rows, index_t columns) {
+  __host__ __device__ OutputTile(index_t i, index_t rows, index_t columns) {
     part = i / (rows * columns);
     const index_t inside = i - part * rows * columns, band = inside / (kBand * columns);
     const index_t first = band * kBand, height = rows - first < kBand ? rows - first : kBand;
@@ -184,7 +184,7 @@ __global__ void __launch_bounds__(Path::kThreads, 1)
     if (threadIdx.x != 0) return;
     RingPlace<Path::STAGES> place;
     for (index_t i = blockIdx.x; i < tiles; i += gridDim.x) {
-      const TilePlace tile(i, of_a.tiles, of_b.tiles);
+      const OutputTile tile(i, of_a.tiles, of_b.tiles);
       const unsigned char* from_a = a + of_a.place(tile.part, tile.row, 0);
       const unsigned char* from_b = b + of_b.place(tile.part, tile.column, 0);
       for (index_t block = 0; block < of_a.blocks; ++block, place.next()) {
@@ -201,7 +201,7 @@ __global__ void __launch_bounds__(Path::kThreads, 1)
     const int thread = static_cast<int>(threadIdx.x) % kWarpgroup;
     Consumer<Path> consumer{ring, {}, group, thread};
     for (index_t i = blockIdx.x; i < tiles; i += gridDim.x) {
-      const TilePlace tile(i, of_a.tiles, of_b.tiles);
+      const OutputTile tile(i, of_a.tiles, of_b.tiles);
       float c[Path::BN / 8][4];
       if constexpr (Path::DIGITS == Precision::Tf32x3) {
         consumer.sum_up_exactly(c, of_a.blocks);

@@ -103,7 +103,7 @@ void tiles() {
       for (const index_t columns : {1, 3, 16, 33}) {
         std::set<std::tuple<index_t, index_t, index_t>> seen;
         for (index_t i = 0; i < parts * rows * columns; ++i) {
-          const TilePlace at(i, rows, columns);
+          const OutputTile at(i, rows, columns);
           EXPECT(at.part >= 0 && at.part < parts && at.row >= 0 && at.row < rows);
           EXPECT(at.column >= 0 && at.column < columns);
           seen.insert({at.part, at.row, at.column});
