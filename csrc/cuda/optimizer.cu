@@ -40,13 +40,6 @@ PYNET_INLINE auto made_once(const Make& make) {
   return *reinterpret_cast<const Made*>(room.bytes);
 }
 
-// Blocks of an update: as many as a large GPU holds at a time, so that each makes its rule once.
-dim3 update_blocks(index_t n, int W) {
-  constexpr unsigned kMost = 1024;
-  const dim3 blocks = element_blocks(n, W);
-  return blocks.x < kMost ? blocks : dim3(kMost);
-}
-
 // The rule takes its numbers (learning rate, step count) from the state record, which lies where a
 // recorded step changes it from replay to replay.
 template <int W, int STATES, class T, class Make>
@@ -59,9 +52,8 @@ __global__ void update_kernel(UpdateArgs<T> args, Make make, const std::int64_t*
   if (W > 1 && mine.single < args.n) update_at<1, STATES>(args, mine.single, rule);
 }
 
-// Making a rule takes a thread as long as some packs (powers of Adam's betas, the norms of LARS):
-// of a large array each gets several.
-constexpr unsigned kMostUpdateBlocks = 4096;
+// As many blocks of a large array as a large GPU holds at a time: each makes its rule once.
+constexpr unsigned kMostUpdateBlocks = 1024;
 inline dim3 update_blocks(index_t n, int W) {
   const unsigned blocks = element_blocks(n, W).x;
   return dim3(blocks < kMostUpdateBlocks ? blocks : kMostUpdateBlocks);
