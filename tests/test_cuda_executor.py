@@ -2,8 +2,9 @@
 
 tests/cuda_host/planted.cu has a mistake for each of compute-sanitizer's four tools: memory out of
 bounds, races, a barrier that not all reach, memory that nobody wrote. tests/cuda_host/indices.cu
-goes through the arithmetic of indices, products.cu through that of tiles, winograd.cu through those
-of Winograd's convolution and its kernels; bench/cuda/ladder.cu checks its own kernels.
+goes through the arithmetic of indices, products.cu through that of tiles, winograd.cu and direct.cu
+through those of Winograd's and of direct convolution and their kernels; bench/cuda/ladder.cu checks
+its own kernels.
 """
 
 from __future__ import annotations
@@ -113,7 +114,7 @@ def test_a_mistake_is_found(run: Run, sanitizer: str, name: str, code: int, text
 
 
 @pytest.mark.parametrize("sanitizer", SANITIZERS)
-@pytest.mark.parametrize("source", ["indices.cu", "products.cu", "winograd.cu"])
+@pytest.mark.parametrize("source", ["indices.cu", "products.cu", "winograd.cu", "direct.cu"])
 def test_indices_and_tiles(run: Run, source: str, sanitizer: str) -> None:
     code, said = run(sanitizer, source)
     assert code == 0, said

@@ -6,9 +6,11 @@
 //   dW: dout (FN, pixels of y) x windows (pixels of y, taps), in chunks of pixels
 //
 // Where it pays, 3 x 3 filters go Winograd's way: winograd.h. Channels with filters of their own
-// are no product: depthwise.h.
+// are no product: depthwise.h; nor are filters of few taps, as those of a first layer:
+// direct_conv.h.
 #include "cuda/conv_shape.h"
 #include "cuda/depthwise.h"
+#include "cuda/direct_conv.h"
 #include "cuda/divider.h"
 #include "cuda/elements.h"
 #include "cuda/lane.h"
@@ -124,7 +126,7 @@ ProductShape forward_shape(const ConvShape& s) {
 
 template <class T>
 void run_forward(const char* op, const Conv2dArgs<T>& args, void* scratch) {
-  if (run_depthwise(op, args) || run_winograd(op, args, scratch)) return;
+  if (run_depthwise(op, args) || run_direct(op, args) || run_winograd(op, args, scratch)) return;
   const GroupShape g(op, args.s);
   const ProductShape shape = forward_shape(args.s);
   run_product<T>(op, shape, MatrixLines<T>{args.W, shape.K, 1, shape.M * shape.K},
@@ -151,11 +153,13 @@ Conv2dArgs<T> without_pooling(const Conv2dMaxPool2dArgs<T>& args, T* maps) {
 }
 template <class T>
 Work conv2d_max_pool2d_plan(const Conv2dMaxPool2dArgs<T>& args) {
+  if (is_direct(args)) return plan_launch();
   return plan_launch(static_cast<std::size_t>(map_bytes<T>(args.s)) +
                      scratch_of<T>(without_pooling<T>(args, nullptr), forward_shape(args.s)));
 }
 template <class T>
 void conv2d_max_pool2d_run(const Conv2dMaxPool2dArgs<T>& args, const Tile& tile) {
+  if (run_direct("conv2d_max_pool2d", args)) return;
   T* maps = static_cast<T*>(tile.shared);
   run_forward("conv2d_max_pool2d", without_pooling(args, maps),
               static_cast<char*>(tile.shared) + map_bytes<T>(args.s));

@@ -11,7 +11,8 @@
 #if defined(__CUDACC__)
 // Memory of the block, of one type: `name` is a reference to it.
 #define PYNET_SHARED(Type, name) __shared__ Type name
-// The same where 48 KiB are not enough, for a kernel that is started by launch_with_shared.
+// The same for a kernel that is started by launch_with_shared: more than 48 KiB, or what is known
+// when it is launched.
 #define PYNET_LARGE_SHARED(Type, name)                            \
   extern __shared__ __align__(1024) unsigned char name##_bytes[]; \
   Type& name = *reinterpret_cast<Type*>(name##_bytes)
@@ -47,13 +48,15 @@ void launch(const char* op, void (*kernel)(Parameter...), dim3 grid, dim3 block,
   after_launch(op);
 }
 
-// The same with so many bytes of shared memory.
+// The same with so many bytes of shared memory; more than every GPU gives have to be asked for.
 template <class... Parameter, class... Argument>
 void launch_with_shared(const char* op, void (*kernel)(Parameter...), dim3 grid, dim3 block,
                         std::size_t shared, Argument... argument) {
 #if defined(__CUDACC__)
-  cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                       static_cast<int>(shared));
+  if (shared > 48 << 10) {
+    cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                         static_cast<int>(shared));
+  }
   kernel<<<grid, block, shared, stream()>>>(argument...);
 #else
   static_cast<void>(shared);

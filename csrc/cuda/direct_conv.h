@@ -1,0 +1,19 @@
+// Convolution without a product of matrices, for conv.cu: where few taps meet each other, as in the
+// first layer of a network, whose images have one channel or three.
+#pragma once
+
+#include "cuda/device.h"
+
+namespace pynet::cuda {
+
+// False where the shape asks for another way, whatever the precision of products.
+template <class T>
+bool run_direct(const char* op, const Conv2dArgs<T>& args);
+
+// The same with pooling in 2 x 2 windows: the maps stay in registers. is_direct: whether it will.
+template <class T>
+bool run_direct(const char* op, const Conv2dMaxPool2dArgs<T>& args);
+template <class T>
+bool is_direct(const Conv2dMaxPool2dArgs<T>& args);
+
+}  // namespace pynet::cuda
