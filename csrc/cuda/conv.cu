@@ -315,12 +315,14 @@ ProductShape dW_shape(const ConvShape& s) {
 
 template <class T>
 Work conv2d_dW_plan(const Conv2dDwArgs<T>& args) {
-  const std::size_t depthwise = depthwise_scratch(args);
-  return plan_launch(depthwise > 0 ? depthwise : scratch_of<T>(args, dW_shape(args.s)));
+  if (const std::size_t depthwise = depthwise_scratch(args)) return plan_launch(depthwise);
+  if (const std::size_t direct = direct_scratch(args)) return plan_launch(direct);
+  return plan_launch(scratch_of<T>(args, dW_shape(args.s)));
 }
 template <class T>
 void conv2d_dW_run(const Conv2dDwArgs<T>& args, const Tile& tile) {
   if (run_depthwise("conv2d_dW", args, tile.shared)) return;
+  if (run_direct("conv2d_dW", args, tile.shared)) return;
   if (run_winograd("conv2d_dW", args, tile.shared)) return;
   const GroupShape g("conv2d_dW", args.s);
   const ProductShape shape = dW_shape(args.s);

@@ -16,4 +16,10 @@ bool run_direct(const char* op, const Conv2dMaxPool2dArgs<T>& args);
 template <class T>
 bool is_direct(const Conv2dMaxPool2dArgs<T>& args);
 
+// The filters' gradient, with so much scratch memory in bytes; none for another way.
+template <class T>
+bool run_direct(const char* op, const Conv2dDwArgs<T>& args, void* scratch);
+template <class T>
+std::size_t direct_scratch(const Conv2dDwArgs<T>& args);
+
 }  // namespace pynet::cuda

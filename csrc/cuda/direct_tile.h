@@ -105,7 +105,6 @@ struct DirectPlace {
 template <class T>
 PYNET_INLINE void copy_filters(const DirectJob<T>& job, int map, int first, AsyncCopies& copies,
                                T* to) {
-  const int lane = static_cast<int>(threadIdx.x % 32);
   const int of_channel = static_cast<int>(job.s.FH * job.s.FW);
   const int all = static_cast<int>(job.s.C) * of_channel, from = first * of_channel;
   const int taps = job.tile.channels * of_channel;
@@ -113,7 +112,7 @@ PYNET_INLINE void copy_filters(const DirectJob<T>& job, int map, int first, Asyn
        f += static_cast<int>(blockDim.x / 32)) {
     const bool there = map + f < job.s.FN;
     const T* filter = job.W + (there ? index_t{map + f} * all + from : 0);
-    for (int k = lane; k < taps; k += 32) {
+    for (int k = static_cast<int>(threadIdx.x % 32); k < taps; k += 32) {
       const bool inside = there && from + k < all;
       copies.copy<1>(to + k * job.filters.pitch + f, filter + (inside ? k : 0), inside ? 1 : 0);
     }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "cuda/direct_conv.cu"
+#include "cuda/direct_gradient.cu"
 #include "expect.h"
 
 namespace pynet::cuda {
@@ -146,6 +147,82 @@ void who_is_taken() {
   EXPECT(direct_tile(shape_of(1, 1, 250, 9, 8, 200, 2, 8, 8, 0, 0), 7, 1, 8, 4, 100).images == 0);
 }
 
+// --- the filters' gradient -----------------------------------------------------------------------
+
+// Each tap is in one unit.
+void taps_of_units() {
+  for (index_t C = 1; C < 4; ++C)
+    for (index_t FH = 1; FH < 8; ++FH)
+      for (index_t FW = 2; FW < 14; ++FW)
+        for (index_t stride = 1; stride < 9; ++stride) {
+          const ConvShape s = shape_of(1, C, 20, 20, 1, FH, FW, 1, stride, 0, 0);
+          const GradientUnits units(s, FH % 2 == 0);
+          std::vector<int> times(static_cast<std::size_t>(C * FH * FW));
+          for (int unit = 0; unit < C * units.of_channel; ++unit) {
+            const GradientUnits::First first = units.first(unit);
+            EXPECT(first.c == unit / units.of_channel && first.fy < FH);
+            EXPECT(units.chunks == 1 ||
+                   units.taps == 4);  // which is what a phase begins anew after
+            for (int run = 0; run < units.runs; ++run)
+              for (int k = 0; k < units.taps; ++k) {
+                const int tap = units.tap(first, run, k);
+                if (tap >= 0) ++times.at(static_cast<std::size_t>(tap));
+              }
+          }
+          EXPECT(std::count(times.begin(), times.end(), 1) == C * FH * FW);
+        }
+}
+
+// Eight lanes have all sums, each its own.
+template <int TAPS, int RUNS>
+void shares_of_lanes() {
+  using Sums = GradientSums<float, TAPS, RUNS>;
+  std::vector<int> times(Sums::kAll);
+  for (int lane = 0; lane < kGradientLanes; ++lane)
+    for (int i = 0; i < Sums::kShare; ++i)
+      ++times.at(static_cast<std::size_t>(Sums::first_of(lane) + i));
+  EXPECT(std::count(times.begin(), times.end(), 1) == Sums::kAll);
+}
+
+// Blocks take all tiles, and their threads each unit of each group as often as there are slices.
+void tiles_of_gradients() {
+  for (const index_t N : {1, 7, 100})
+    for (const index_t C : {1, 3, 16})
+      for (const index_t H : {12, 28, 224})
+        for (const index_t FN : {1, 9, 30, 64})
+          for (const index_t F : {2, 3, 5, 7, 11})
+            for (const index_t stride : {1, 2, 4}) {
+              const ConvShape s = shape_of(N, C, H, H + 1, FN, F, F, stride, stride, 2, 2);
+              const GradientTile t = gradient_tile(s, 8, 4, 12288);
+              EXPECT(t.tiles > 0);
+              if (t.tiles == 0) continue;
+              const GradientJob<float> job(nullptr, nullptr, s, t);
+              EXPECT(job.elements() <= 12288 && job.threads() <= kDirectThreads);
+              EXPECT((t.parts - 1) * t.length < t.tiles && t.tiles <= t.parts * t.length);
+              EXPECT(t.tiles == N * t.tiles_down * t.tiles_across);
+              EXPECT(t.tiles_down * t.tile.rows >= s.OH);
+              EXPECT(t.tiles_across * t.tile.columns * 4 >= s.OW);
+              const int units = static_cast<int>(C) * job.units.of_channel;
+              const int groups = static_cast<int>(ceil_div(FN, 8));
+              std::vector<int> times(static_cast<std::size_t>(units * groups * t.slices));
+              for (int type = 0; type < t.unit_blocks * t.group_blocks; ++type)
+                for (int thread = 0; thread < job.threads(); thread += kGradientLanes) {
+                  const GradientPlace place(job, static_cast<unsigned>(type),
+                                            static_cast<unsigned>(thread));
+                  const int unit = place.first_unit + place.unit;
+                  const int group = place.first_map / 8 + place.group;
+                  if (place.slice >= t.slices || unit >= units || group >= groups) continue;
+                  const int channels =
+                      job.units.first(unit).c - job.units.first(place.first_unit).c;
+                  EXPECT(channels >= 0 && channels < t.tile.channels);
+                  ++times.at(
+                      static_cast<std::size_t>((place.slice * groups + group) * units + unit));
+                }
+              EXPECT(*std::min_element(times.begin(), times.end()) == 1);
+              EXPECT(*std::max_element(times.begin(), times.end()) == 1);
+            }
+}
+
 // --- kernels -------------------------------------------------------------------------------------
 
 template <class T>
@@ -211,6 +288,37 @@ void maps(const ConvShape& s, const DirectTile& t) {
   }
 }
 
+// The filters' gradient, with tiles for so much shared memory, several for each block.
+template <class T>
+void gradient(const ConvShape& s, int bytes) {
+  GradientTile t = gradient_tile(s, GradientJob<T>::kMaps, GradientJob<T>::kPack,
+                                 bytes / static_cast<int>(sizeof(T)));
+  EXPECT(t.tiles > 0);
+  if (t.tiles == 0) return;
+  t.length = 3;  // tiles of a block, which small shapes have only one for
+  t.parts = ceil_div(t.tiles, t.length);
+  const std::vector<T> x = numbers<T>(s.N * s.C * s.H * s.W, 1);
+  const std::vector<T> dout = numbers<T>(s.N * s.FN * s.OH * s.OW, 4);
+  std::vector<T> dW(static_cast<std::size_t>(s.FN * s.C * s.FH * s.FW), NAN), exact(dW.size());
+  for_products(s, [&](std::size_t i, std::size_t k, std::size_t f) { exact[f] += x[k] * dout[i]; });
+  const GradientJob<T> job(x.data(), dout.data(), s, t);
+  std::vector<T> partial(dW.size() * static_cast<std::size_t>(job.partials()), NAN);
+  launch_gradient("gradient", job, partial.data(), dW.data());
+  EXPECT(dW == exact);
+}
+
+void gradients() {
+  const index_t strides_and_taps[][2] = {{1, 2}, {1, 5}, {1, 7}, {1, 10}, {2, 3}, {2, 7}, {3, 10}};
+  for (const auto& [stride, F] : strides_and_taps) {
+    gradient<float>(shape_of(2, 2, 7, 13, 11, 3, F, stride, stride, 2, F / 2), kDirectBytes / 4);
+    gradient<double>(shape_of(1, 3, 8, 16, 5, 4, F, stride, stride, 1, F / 2), kDirectBytes / 2);
+  }
+  gradient<float>(shape_of(1, 1, 3, 300, 3, 3, 3, 1, 1, 1, 1), kDirectBytes);  // cut across
+  gradient<float>(shape_of(1, 5, 9, 9, 40, 9, 3, 1, 1, 1, 1), kDirectBytes);   // several blocks
+  gradient<float>(shape_of(1, 3, 60, 17, 9, 50, 2, 1, 1, 0, 1),
+                  kDirectBytes);  // parts of a channel
+}
+
 void passes() {
   const DirectTile tiles[] = {{1, 1, 1, 1, 3}, {1, 3, 2, 2, 2}, {1, 2, 3, 3, 1}, {2, 4, 5, 1, 2}};
   for (const DirectTile& t : tiles)
@@ -233,6 +341,12 @@ int main() {
   places_of_a_tile();
   tiles_of_shapes();
   who_is_taken();
+  taps_of_units();
+  shares_of_lanes<3, 3>();
+  shares_of_lanes<4, 2>();
+  shares_of_lanes<5, 2>();
+  tiles_of_gradients();
   passes();
+  gradients();
   return verdict();
 }
