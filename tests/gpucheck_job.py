@@ -12,6 +12,7 @@ sys.path.append(str(Path(__file__).resolve().parent.parent / "bench"))
 
 from gpucheck.job import Job
 
+BENCH = str(Path(__file__).resolve().parent.parent / "bench")
 GPU = {"name": "stand-in", "compute_capability": [9, 0], "driver": None}
 
 
@@ -19,6 +20,7 @@ GPU = {"name": "stand-in", "compute_capability": [9, 0], "driver": None}
 def empty_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Job:
     """A checkout with nothing in it, where the module counts as built."""
     monkeypatch.setattr(Job, "module", lambda self: self.root)
+    monkeypatch.setenv("PYTHONPATH", BENCH)  # for what an empty checkout does not have
     (tmp_path / "tests").mkdir()
     (tmp_path / "pyproject.toml").write_text("[tool.pytest.ini_options]\n")
     return Job(tmp_path, GPU, installed=True, until=time.monotonic() + 60)

@@ -168,8 +168,8 @@ void batch_norm_run(const BatchNormArgs<T>& args, const Tile& tile) {
 
 // --- backward ------------------------------------------------------------------------------------
 
-// dx = a*(dout - c) + b*(x - mean), c the mean of dout; behind a ReLU that gave y dout is 0 where
-// y <= 0.
+// dx = a*(dout - c) + b*(x - mean), c the mean of dout; behind a ReLU dout is 0 where it let
+// nothing through.
 template <class T>
 struct BackwardValues {
   T a, b, c, mean;
@@ -178,8 +178,8 @@ struct BackwardValues {
     const T d = train ? fma(b, x - mean, a * (dout - c)) : a * dout;
     dx = add ? dx + d : d;
   }
-  PYNET_INLINE void operator()(T& dx, T dout, T x, T y) const {
-    (*this)(dx, through_relu<T>(dout, y), x);
+  PYNET_INLINE void operator()(T& dx, T dout, T x, bool through) const {
+    (*this)(dx, through ? dout : T{0}, x);
   }
 };
 
@@ -193,8 +193,9 @@ struct BackwardSums {
       sum[0] += d;
       sum[1] += d * (static_cast<double>(x) - mean);
     }
-    PYNET_INLINE void operator()(double (&sum)[2], T dout, T x, T y) const {
-      (*this)(sum, through_relu<T>(dout, y), x);
+    PYNET_INLINE void operator()(double (&sum)[2], T dout, T x, T y, bool& through) const {
+      through = !(y <= 0);
+      (*this)(sum, through ? dout : T{0}, x);
     }
   };
   PYNET_INLINE Of of(index_t c) const { return {static_cast<double>(mean[c])}; }
@@ -229,21 +230,43 @@ struct BackwardMake {
   }
 };
 
+// Behind all that: which elements the ReLU let through, a bit for each in the bytes of packs.
 template <class T>
-Work batch_norm_backward_plan(const BatchNormBackwardArgs<T>& args) {
-  return plan_of<BackwardValues<T>>(ChannelParts(args.N, args.C, args.S));
+std::size_t bit_bytes(const BatchNormBackwardArgs<T>& args) {
+  if (args.S == 1 || !args.y) return 0;
+  return static_cast<std::size_t>(args.N * args.C * args.S / pack_terms<T>(args.S));
 }
 
-// For images; `given` is dout and x, and y if there is one.
-template <class T, class... Given>
+template <class T>
+Work batch_norm_backward_plan(const BatchNormBackwardArgs<T>& args) {
+  const Work work = plan_of<BackwardValues<T>>(ChannelParts(args.N, args.C, args.S));
+  return plan_launch(work.shared + bit_bytes(args));
+}
+
+// For images. y is only looked at by the first pass, which leaves the bits for the second one.
+template <class T>
 void backward_of_planes(const char* op, const BatchNormBackwardArgs<T>& args,
-                        const ChannelParts& parts, double* partial, const Given&... given) {
+                        const ChannelParts& parts, double* partial) {
   const BackwardSums<T> sums{args.mean};
   const BackwardMake<T> make{args, parts, partial};
-  sum_planes<2, T>(op, partial, parts, sums, KeepSums{partial}, given...);
-  const bool add = args.grad == Grad::Add;
-  if (add) return map_planes<T>(op, parts, make, true, in_out(args.dx), given...);
-  map_planes<T>(op, parts, make, args.grad != Grad::Skip, out(args.dx), given...);
+  auto* bits =
+      reinterpret_cast<std::uint8_t*>(values_behind<BackwardValues<T>>(parts, partial) + parts.C);
+  const auto sum = [&](const auto&... more) {
+    sum_planes<2, T>(op, partial, parts, sums, KeepSums{partial}, in(args.dout), in(args.x),
+                     more...);
+  };
+  const auto map = [&](const auto& dx, const auto&... more) {
+    map_planes<T>(op, parts, make, args.grad != Grad::Skip, dx, in(args.dout), in(args.x), more...);
+  };
+  const auto map_bits = [&](const auto& dx) {
+    return args.y ? map(dx, BitPort<false>{bits}) : map(dx);
+  };
+  if (args.y) {
+    sum(in(args.y), BitPort<true>{bits});
+  } else {
+    sum();
+  }
+  return args.grad == Grad::Add ? map_bits(in_out(args.dx)) : map_bits(out(args.dx));
 }
 
 template <class T>
@@ -251,12 +274,7 @@ void batch_norm_backward_run(const BatchNormBackwardArgs<T>& args, const Tile& t
   const char* op = "batch_norm_backward";
   const ChannelParts parts(args.N, args.C, args.S);
   double* partial = static_cast<double*>(tile.shared);
-  if (args.S > 1) {
-    if (args.y) {
-      return backward_of_planes(op, args, parts, partial, in(args.dout), in(args.x), in(args.y));
-    }
-    return backward_of_planes(op, args, parts, partial, in(args.dout), in(args.x));
-  }
+  if (args.S > 1) return backward_of_planes(op, args, parts, partial);
   const BackwardSums<T> sums{args.mean};
   auto* values = values_behind<BackwardValues<T>>(parts, tile.shared);
   const auto dout_at = [=] __device__(index_t i) {

@@ -37,10 +37,41 @@ struct PlaneWalk {
   }
 };
 
+// A bit for each element, W to a byte: what one pass found out, for the next one.
+template <int W, bool WRITE>
+struct BitSlot {
+  std::uint8_t* place;
+  struct {
+    bool lane[W];
+  } pack;
+  PYNET_INLINE BitSlot(std::uint8_t* p) : place(p) {
+    const unsigned byte = WRITE ? 0 : *place;
+    PYNET_UNROLL
+    for (int k = 0; k < W; ++k) pack.lane[k] = byte >> k & 1;
+  }
+  PYNET_INLINE void close() const {
+    if constexpr (WRITE) {
+      unsigned byte = 0;
+      PYNET_UNROLL
+      for (int k = 0; k < W; ++k) byte |= static_cast<unsigned>(pack.lane[k]) << k;
+      *place = static_cast<std::uint8_t>(byte);
+    }
+  }
+};
+template <bool WRITE>
+struct BitPort {
+  std::uint8_t* p;
+  template <int W, bool ALIGNED = true>
+  PYNET_INLINE BitSlot<W, WRITE> open(index_t i) const {
+    return BitSlot<W, WRITE>(p + i / W);
+  }
+};
+
 template <int W, int SUMS, class Body, class... S>
-PYNET_INLINE void add_pack(double (&sum)[SUMS], const Body& body, const S&... slot) {
+PYNET_INLINE void add_pack(double (&sum)[SUMS], const Body& body, S... slot) {
   PYNET_UNROLL
   for (int k = 0; k < W; ++k) body(sum, slot.pack.lane[k]...);
+  (slot.close(), ...);
 }
 
 // body.of(c) is what adds to the sums of channel c, given an element of each array.
@@ -75,6 +106,13 @@ __global__ void __launch_bounds__(kReduceThreads)
   }
 }
 
+// Terms to a pack: 16 bytes of them, where planes are a multiple of that.
+template <class T>
+int pack_terms(index_t S) {
+  constexpr int W = 16 / static_cast<int>(sizeof(T));
+  return S % W == 0 ? W : 1;
+}
+
 inline void require_countable(const char* op, const ChannelParts& p) {
   require(p.N * p.S < (index_t{1} << 31), op,
           "x: expected fewer than 2^31 elements in a channel, got more");
@@ -84,7 +122,7 @@ inline void require_countable(const char* op, const ChannelParts& p) {
 template <class T, class With, class... P>
 void with_packs(const ChannelParts& p, const With& with, const P&... port) {
   constexpr int W = 16 / static_cast<int>(sizeof(T));
-  if (p.S % W != 0) return with(Number<1>{}, Number<1>{});
+  if (pack_terms<T>(p.S) == 1) return with(Number<1>{}, Number<1>{});
   if ((is_aligned(port.p, W) && ...)) return with(Number<W>{}, Number<1>{});
   with(Number<W>{}, Number<0>{});
 }

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <vector>
 
+#include "convolution.h"
 #include "cuda/direct_conv.cu"
 #include "cuda/direct_gradient.cu"
 #include "expect.h"
@@ -233,24 +234,6 @@ std::vector<T> numbers(index_t n, std::uint32_t seed) {
     x = static_cast<T>(static_cast<int>(seed >> 24) % 3 - 1);  // no sum of these is rounded
   }
   return made;
-}
-
-// Calls body with every product of the convolution: y, x and filter element that meet.
-template <class Body>
-void for_products(const ConvShape& s, const Body& body) {
-  for (index_t n = 0; n < s.N; ++n)
-    for (index_t m = 0; m < s.FN; ++m)
-      for (index_t oy = 0; oy < s.OH; ++oy)
-        for (index_t ox = 0; ox < s.OW; ++ox)
-          for (index_t k = 0; k < s.C * s.FH * s.FW; ++k) {
-            const Tap tap(s, k);
-            const index_t h = oy * s.stride_h - s.pad_h + tap.fy;
-            const index_t w = ox * s.stride_w - s.pad_w + tap.fx;
-            if (h < 0 || h >= s.H || w < 0 || w >= s.W) continue;
-            body(static_cast<std::size_t>(((n * s.FN + m) * s.OH + oy) * s.OW + ox),
-                 static_cast<std::size_t>(((n * s.C + tap.c) * s.H + h) * s.W + w),
-                 static_cast<std::size_t>(m * s.C * s.FH * s.FW + k));
-          }
 }
 
 // Maps, and their maxima, by blocks of this tile.

@@ -7,6 +7,7 @@
 #include <memory>
 #include <vector>
 
+#include "convolution.h"
 #include "cuda/winograd.cu"
 #include "expect.h"
 
@@ -137,24 +138,6 @@ std::vector<float> numbers(index_t n, std::uint32_t seed) {
     x = static_cast<float>(seed >> 8) / (1 << 23) - 1;
   }
   return made;
-}
-
-// Calls body with every product of the convolution: y, x and filter element that meet.
-template <class Body>
-void for_products(const ConvShape& s, const Body& body) {
-  for (index_t n = 0; n < s.N; ++n)
-    for (index_t m = 0; m < s.FN; ++m)
-      for (index_t oy = 0; oy < s.OH; ++oy)
-        for (index_t ox = 0; ox < s.OW; ++ox)
-          for (index_t c = 0; c < s.C; ++c)
-            for (index_t f = 0; f < 9; ++f) {
-              const index_t h = oy - s.pad_h + f / 3 * s.dilation_h;
-              const index_t w = ox - s.pad_w + f % 3 * s.dilation_w;
-              if (h < 0 || h >= s.H || w < 0 || w >= s.W) continue;
-              body(static_cast<std::size_t>(((n * s.FN + m) * s.OH + oy) * s.OW + ox),
-                   static_cast<std::size_t>(((n * s.C + c) * s.H + h) * s.W + w),
-                   static_cast<std::size_t>((m * s.C + c) * 9 + f));
-            }
 }
 
 void near(const std::vector<float>& found, const std::vector<double>& exact) {
