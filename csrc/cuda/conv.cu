@@ -70,7 +70,7 @@ template <class T>
 struct Windows {
   struct Line {
     const T* image;  // of the sample, from the group's first channel on
-    int row, column;
+    std::uint32_t row, column;
   };
   const T* x;
   GroupShape g;
@@ -83,7 +83,8 @@ struct Windows {
   }
   __device__ const T* find(const Line& of, index_t k) const {
     const Split tap(k, g.by_FW, g.by_FH);
-    const int h = of.row + tap.row * g.down.tap, w = of.column + tap.column * g.across.tap;
+    const int h = static_cast<int>(of.row + tap.row * g.down.tap);
+    const int w = static_cast<int>(of.column + tap.column * g.across.tap);
     const bool inside = g.down.has(h) && g.across.has(w);
     return inside ? of.image + ((tap.plane * g.down.size + h) * g.across.size + w) : nullptr;
   }
@@ -190,8 +191,8 @@ struct FiltersOfChannels {
 template <class T>
 struct Contributions {
   struct Line {
-    const T* dout;    // of the sample, from the group's first filter on
-    int row, column;  // where a search for outputs starts
+    const T* dout;              // of the sample, from the group's first filter on
+    std::uint32_t row, column;  // where a search for outputs starts
   };
   const T* dout;
   GroupShape g;
@@ -277,7 +278,7 @@ template <class T>
 struct TapsOfWindows {
   struct Line {
     const T* x;  // the channel of the tap, in the first sample
-    int row, column;
+    std::uint32_t row, column;
   };
   const T* x;
   GroupShape g;
@@ -292,7 +293,8 @@ struct TapsOfWindows {
   }
   __device__ const T* find(const Line& of, index_t k) const {
     const Split at(k, g.by_OW, g.by_OH);
-    const int h = of.row + at.row * g.down.step, w = of.column + at.column * g.across.step;
+    const int h = static_cast<int>(of.row + at.row * g.down.step);
+    const int w = static_cast<int>(of.column + at.column * g.across.step);
     const bool inside = g.down.has(h) && g.across.has(w);
     const index_t image = static_cast<index_t>(at.plane) * g.image;
     return inside ? of.x + image + (h * g.across.size + w) : nullptr;

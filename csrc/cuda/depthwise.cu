@@ -74,11 +74,12 @@ struct StripSums {
   PlaneSums<T> s;
 
   // The first pixel that the taps meet, in the order of memory; backward turns them around.
+  PYNET_INLINE static bool is_turned(const TapAxis& axis) { return static_cast<int>(axis.tap) < 0; }
   PYNET_INLINE static int first_of(const TapAxis& axis, int i, int taps) {
-    return axis.start(i) - axis.back - (axis.tap < 0 ? taps - 1 : 0);
+    return static_cast<int>(axis.start(i) - axis.back) - (is_turned(axis) ? taps - 1 : 0);
   }
   PYNET_INLINE void add_square(T (&sum)[V], const T* image, const T* W, int i, int j) const {
-    const bool turned = s.down.tap < 0;
+    const bool turned = is_turned(s.down);
     const int h = first_of(s.down, i, F), w = first_of(s.across, j, F);
     T tap[F * F];
     bool inside[F];
@@ -106,7 +107,7 @@ struct StripSums {
     return s.down.has(row) ? column[row * s.across.size] : T{};
   }
   PYNET_INLINE void slide(T (&sum)[V], const T* column, const T* taps, int i) const {
-    const bool turned = s.down.tap < 0;
+    const bool turned = is_turned(s.down);
     const int h = first_of(s.down, i, s.FH), step = turned ? -s.FW : s.FW;
     if (turned) taps += (s.FH - 1) * s.FW;
     T x[V];
@@ -129,7 +130,7 @@ struct StripSums {
       const T tap = taps[fy * s.FW];
       PYNET_UNROLL
       for (int v = 0; v < V; ++v) {
-        sum[v] = fma(tap, pixel(column, at + v * s.down.step), sum[v]);
+        sum[v] = fma(tap, pixel(column, at + v * static_cast<int>(s.down.step)), sum[v]);
       }
     }
   }

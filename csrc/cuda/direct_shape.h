@@ -105,10 +105,12 @@ constexpr index_t kDirectProcessors = 132;  // whatever the GPU, as in product_c
 // few filters, that a product's tiles would be half empty, and its windows cost more to find than
 // to multiply.
 inline bool direct_applies(const ConvShape& s) {
+  constexpr index_t kLongest = index_t{1} << 29;
   const index_t taps = s.C * s.FH * s.FW;
   return s.groups == 1 && s.dilation_h == 1 && s.dilation_w == 1 && s.FW > 1 && s.FN <= 128 &&
          (taps <= 150 || (s.C <= 4 && taps <= 400)) && s.stride_h <= 8 && s.stride_w <= 8 &&
-         is_countable(s) && s.N * s.OH * s.OW > 0;
+         s.H + 2 * s.pad_h < kLongest && s.W + 2 * s.pad_w < kLongest && is_countable(s) &&
+         s.N * s.OH * s.OW > 0;
 }
 
 // Cycles of a processor that has its share of the blocks.

@@ -34,7 +34,7 @@ struct PoolSizes {
 inline bool is_countable(const PoolShape& s) {
   constexpr index_t kMost = PoolSizes::kMost;
   return s.N * s.C * s.H * s.W <= kMost && s.N * s.C * s.OH * s.OW <= kMost &&
-         s.H + 2 * s.pad_h < kMost && s.W + 2 * s.pad_w < kMost;
+         s.H + s.pad_h < kMost && s.W + s.pad_w < kMost;
 }
 
 // The pixels of a window that are no padding; the window begins at `first`.
@@ -43,7 +43,7 @@ struct Span {
   __host__ __device__ Span(int o, int stride, int pad, int F, int size)
       : first(o * stride - pad),
         begin(first < 0 ? 0 : first),
-        end(first + F < size ? first + F : size) {}
+        end(F < size - first ? first + F : size) {}
   __host__ __device__ int length() const { return end - begin; }
 };
 
