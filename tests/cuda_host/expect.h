@@ -1,19 +1,12 @@
 // What the programs of tests share that go through index arithmetic and kernels by themselves: a
-// stream, and a count of what was wrong. Each is one file, so the definitions stand here.
+// stream, and a count of what was wrong.
 #pragma once
 
 #include <cstdio>
 
-#include "cuda_runtime.h"
+#include "one_stream.h"
 
 namespace pynet::cuda {
-
-cudaStream_t stream() {
-  static executor::Stream one;
-  return &one;
-}
-void after_launch(const char*) {}
-
 namespace {
 
 int g_wrong = 0;

@@ -6,15 +6,9 @@
 
 #include "cuda/copy_async.h"
 #include "cuda/device.h"
+#include "one_stream.h"
 
 namespace pynet::cuda {
-
-cudaStream_t stream() {
-  static executor::Stream one;
-  return &one;
-}
-void after_launch(const char*) {}
-
 namespace {
 
 constexpr int kTile = 8;
